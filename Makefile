@@ -1,0 +1,120 @@
+# The one door: every task is a target here, and CI calls the same ones. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV ?= .venv
+DOCS_VENV ?= .venv-docs
+WORKERS ?= auto
+BIN := $(VENV)/bin
+
+export PYTHON
+unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV PYTHONPATH
+
+DEV_STAMP := $(VENV)/.dev-installed
+RUN_STAMP := $(VENV)/.run-installed
+DOCS_STAMP := $(DOCS_VENV)/.installed
+INSTALLER := scripts/install.sh pyproject.toml
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# ---------------------------------------------------------------- the two commands of the README
+
+.PHONY: demo
+demo: $(RUN_STAMP) ## play the demo: a late file holds a job back, its arrival lets it go
+	@$(BIN)/interlock demo "$$(mktemp -d "$${TMPDIR:-/tmp}/interlock-demo.XXXXXX")"
+
+.PHONY: test
+test: check core-coverage suite ## everything: static checks, coverage of the core, every test, every sample of the docs
+
+# ---------------------------------------------------------------- environments
+
+$(DEV_STAMP): requirements/dev.lock $(INSTALLER)
+	@echo "installing $< into $(VENV)"
+	@scripts/install.sh $(VENV) $< --project
+	@touch $@ $(RUN_STAMP)
+
+$(RUN_STAMP): requirements/run.lock $(INSTALLER)
+	@echo "installing $< into $(VENV)"
+	@scripts/install.sh $(VENV) $< --project
+	@touch $@
+
+$(DOCS_STAMP): requirements/docs.lock scripts/install.sh
+	@echo "installing $< into $(DOCS_VENV)"
+	@scripts/install.sh $(DOCS_VENV) $<
+	@touch $@
+
+.PHONY: setup
+setup: $(DEV_STAMP) ## the development environment, in .venv
+
+.PHONY: lock
+lock: $(DEV_STAMP) ## pin the requirements of pyproject.toml anew (needs uv; LOCK=--upgrade takes the newest)
+	@scripts/lock.sh $(LOCK)
+	@$(BIN)/python scripts/check_locks.py
+
+# ---------------------------------------------------------------- static checks
+
+.PHONY: check
+check: lint types ## all static checks
+
+.PHONY: lint
+lint: $(DEV_STAMP) ## style, layers, sizes, locks, the table of traps
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/check_sizes.py
+	@$(BIN)/python scripts/check_locks.py
+	@$(BIN)/python scripts/trap_table.py --check
+
+.PHONY: types
+types: $(DEV_STAMP) ## mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: fmt
+fmt: $(DEV_STAMP) ## put the source into shape
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+# ---------------------------------------------------------------- tests
+
+.PHONY: suite
+suite: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -q -n $(WORKERS)
+
+.PHONY: core-coverage
+core-coverage: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit/core \
+	  --cov=interlock.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+.PHONY: unit
+unit: $(DEV_STAMP) ## the unit tests
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
+
+.PHONY: contract
+contract: $(DEV_STAMP) ## the contracts of stores, evaluators, triggers and sinks
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/contract
+
+.PHONY: bench
+bench: $(DEV_STAMP) ## measure, and fail on a broken budget
+	@$(BIN)/python -m bench.run
+
+# ---------------------------------------------------------------- documentation and housekeeping
+
+.PHONY: docs
+docs: $(DOCS_STAMP) ## build the documentation into site/
+	@$(DOCS_VENV)/bin/zensical build --clean --strict
+
+.PHONY: golden
+golden: $(DEV_STAMP) ## rewrite the golden files and generated pages; read the diff before committing it
+	@$(BIN)/python scripts/trap_table.py
+
+.PHONY: clean
+clean: ## remove what tools leave behind; the environments stay
+	@rm -rf site build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench/out
+	@find src tests bench scripts -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,119 @@
+"""Check the locks: everything pinned, everything hashed, nobody's machine named, nothing of pyproject.toml forgotten.
+
+`scripts/check_locks.py [ROOT]` prints one line for each fault and exits 1 if there is any.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+_HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
+_LOCATION: Final = re.compile(
+    r"(?i)\b[a-z][a-z0-9+.-]*://|\bfile:|(?<!\S)(?:\.{0,2}/|~/|[a-z]:\\)|(?<!\S)(?:-i|-f|--[a-z-]*(?:index|links|host)[a-z-]*)\b"
+)
+_PIN: Final = re.compile(r"==([^\s;,*]+)$")
+
+
+class Pin(NamedTuple):
+    """One requirement of a lock: a name at an exact version."""
+
+    name: str
+    version: str
+
+
+def entries(text: str) -> Iterator[str]:
+    """Yield the requirements of a lock, continuation lines joined, comments and blank lines left out."""
+    for line in text.replace("\\\n", " ").splitlines():
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            yield stripped
+
+
+def read_lock(name: str, text: str) -> tuple[list[Pin], list[str]]:
+    """Return the pins of a lock and what is wrong with its lines."""
+    pins: list[Pin] = []
+    faults = [
+        f"{name}:{number}: names a place ({line.strip()}): a lock says what, never where from"
+        for number, line in enumerate(text.splitlines(), 1)
+        if _LOCATION.search(line)
+    ]
+    for entry in entries(text):
+        if entry.startswith("-"):
+            faults.append(f"{name}: carries the option {entry.split()[0]!r}: a lock holds requirements only")
+            continue
+        head = entry.split(" --hash=")[0].strip()
+        try:
+            requirement = Requirement(head)
+        except InvalidRequirement as exc:
+            faults.append(f"{name}: {head!r} is no requirement: {exc}")
+            continue
+        match = _PIN.fullmatch(str(requirement.specifier))
+        if match is None:
+            faults.append(f"{name}: {requirement.name} is not pinned to one version")
+            continue
+        if not _HASH.search(entry):
+            faults.append(f"{name}: {requirement.name} has no hash")
+        pins.append(Pin(canonicalize_name(requirement.name), match[1]))
+    return pins, faults
+
+
+def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]]:
+    """Return what each lock has to satisfy: run has the bare set, dev the extras and the tools too, docs its own."""
+    project, groups = pyproject["project"], pyproject["dependency-groups"]
+    bare = [*project["dependencies"], *entries(build)]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    lists = {"run": bare, "dev": [*bare, *extras, *groups["dev"]], "docs": groups["docs"]}
+    own = canonicalize_name(project["name"])
+    return {
+        lock: [req for req in map(Requirement, texts) if canonicalize_name(req.name) != own]
+        for lock, texts in lists.items()
+    }
+
+
+def unsatisfied(lock: str, pins: list[Pin], requirements: list[Requirement]) -> Iterator[str]:
+    """Yield each requirement that no pin of the lock satisfies."""
+    versions: dict[str, list[str]] = {}
+    for pin in pins:
+        versions.setdefault(pin.name, []).append(pin.version)
+    for requirement in requirements:
+        found = versions.get(canonicalize_name(requirement.name), [])
+        if not found:
+            yield f"{lock}: lacks {requirement}, which pyproject.toml asks for: run `make lock`"
+        elif not any(requirement.specifier.contains(version, prereleases=True) for version in found):
+            has = f"{requirement.name} {', '.join(found)}"
+            yield f"{lock}: has {has}, pyproject.toml asks for {requirement}: run `make lock`"
+
+
+def check(root: Path) -> list[str]:
+    """Return every fault of the locks below `root`."""
+    pyproject = tomllib.loads((root / "pyproject.toml").read_text())
+    faults: list[str] = []
+    for lock, requirements in wanted(pyproject, (root / "requirements/build.in").read_text()).items():
+        name = f"requirements/{lock}.lock"
+        path = root / name
+        if not path.is_file():
+            faults.append(f"{name}: is missing: run `make lock`")
+            continue
+        pins, wrong = read_lock(name, path.read_text())
+        faults += wrong
+        faults += unsatisfied(name, pins, requirements)
+    return faults
+
+
+def main(arguments: list[str]) -> int:
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parent.parent
+    faults = check(root)
+    print("\n".join(faults) if faults else "locks: pinned, hashed, complete, and nobody's machine in them")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,182 @@
+"""Starting a job: the permit is checked, the intent is written, and only then is anything called."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from interlock.app.hands import Hands, Silence, job_of
+from interlock.core.commands import StartJob
+from interlock.core.events import Event, StartRefused, TriggerAccepted, TriggerFailed, TriggerInDoubt
+from interlock.core.ids import RunKey, start_key
+from interlock.core.pipelines import TriggerSpec
+from interlock.core.runs import Permit, Run, RunStatus
+from interlock.core.traits import FailureCategory
+from interlock.errors import TriggerError
+from interlock.ports.stores import Claim
+from interlock.ports.triggers import Absent, Job, JobHandle, Trigger
+
+CALL_GRACE: Final = timedelta(seconds=10)
+"""How much longer than its timeout a call that starts a job may take before it is surely over."""
+
+MAX_TURNS: Final = 5
+"""How often a start that can safely be repeated is called for one attempt before people are told."""
+
+
+def start_job(key: RunKey, command: StartJob, hands: Hands) -> Event | Silence:
+    """Carry out one `StartJob`: start, or find what an earlier try started, or say that nobody can know.
+
+    Called again for the same command after a crash anywhere in here, it never starts a second job: a claim on the attempt
+    is written before the target system is called, and whoever finds one looks for the job first. LATER: somebody else may
+    be in the middle of it.
+    """
+    run = hands.store.run(key)
+    if run is None or not _still_wished(run, command):
+        return Silence.SETTLED
+    spec = hands.store.spec(run.spec_digest)
+    if spec.trigger is None:
+        return Silence.SETTLED
+    attempt = command.permit.attempt
+    job = job_of(key, attempt, start_key(key.run_id, attempt))
+    try:
+        trigger = hands.trigger_for(spec.trigger, job)
+    except Exception as exc:  # noqa: BLE001  (whatever is wrong with it, nothing can be called without a trigger)
+        return _unbuildable(job, f"{type(exc).__name__}: {exc}", hands)
+    start = _Start(command.permit, spec.trigger, trigger, job, hands, spec.clock_skew)
+    earlier = hands.store.claim(key, attempt)
+    known = None if earlier is None else _after(earlier, start)
+    return known or _claimed(start, turn=1 if earlier is None else earlier.turn + 1)
+
+
+def _still_wished(run: Run, command: StartJob) -> bool:
+    return run.status is RunStatus.TRIGGERING and run.permit == command.permit
+
+
+class _Start(NamedTuple):
+    """One start: under which permit, of what, with what."""
+
+    permit: Permit
+    spec: TriggerSpec
+    trigger: Trigger
+    job: Job
+    hands: Hands
+    skew: timedelta
+
+    def now(self) -> datetime:
+        return self.hands.clock.now()
+
+    def lapsed(self) -> bool:
+        # SC-4: a permit is void once any trait behind it has expired.
+        return self.now() >= self.permit.valid_until
+
+    def find(self) -> JobHandle | Absent:
+        return self.trigger.find(self.job, timeout=self.spec.start_timeout)
+
+
+def _unbuildable(job: Job, reason: str, hands: Hands) -> Event | Silence:
+    # Another hand may be able to build what this one cannot, so nobody may start before the failure is told.
+    now = hands.clock.now()
+    claim = hands.store.claim(job.run, job.attempt)
+    if claim is None:
+        never = Claim(run=job.run, attempt=job.attempt, turn=1, at=now, until=now, refused=True)
+        if not hands.store.put_claim(never):
+            return Silence.LATER
+    elif not claim.refused:
+        if now < claim.until:
+            return Silence.LATER
+        reason = f"an earlier try may have started it, and the trigger cannot be made any more: {reason}"
+        return TriggerInDoubt(at=now, attempt=job.attempt, reason=reason)
+    reason = f"the trigger could not be made: {reason}"
+    return TriggerFailed(at=now, attempt=job.attempt, category=FailureCategory.PERMANENT, reason=reason)
+
+
+def _after(earlier: Claim, start: _Start) -> Event | Silence | None:
+    """Say what follows from somebody's claim before this one. None: the start may be claimed anew, under the same key."""
+    if earlier.refused:
+        return _refused(start)
+    if start.now() < earlier.until:
+        # A target that knows keys may be asked again at any time: whoever is in the middle of it gets the same job.
+        return _called(start) if start.trigger.repeatable and not start.lapsed() else Silence.LATER
+    known = _looked_for(start)
+    if known is None and earlier.turn >= MAX_TURNS:
+        reason = f"{MAX_TURNS} starts in a row were cut short"
+        return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=reason)
+    return known
+
+
+def _looked_for(start: _Start) -> Event | Silence | None:
+    """Look for what an earlier claimant may have started. None: it is safe to go on under the same key."""
+    # A start under the same key is safe only where the target knows keys, and only while the permit holds: to refuse
+    # what may have been started would let the next attempt start it twice.
+    again = start.trigger.repeatable
+    try:
+        found = start.find()
+    except Exception:  # noqa: BLE001  (a look that breaks says nothing; the next may)
+        return None if again and not start.lapsed() else Silence.LATER
+    if isinstance(found, JobHandle):
+        return _accepted(start, found)
+    cut = "an earlier start was cut short"
+    if found is Absent.UNKNOWN:
+        if again and not start.lapsed():
+            return None
+        return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=f"{cut}, and {found.value}")
+    if again:
+        return None
+    reason = f"{cut}, and the target system has no such job"
+    return TriggerFailed(at=start.now(), attempt=start.job.attempt, category=FailureCategory.TRANSIENT, reason=reason)
+
+
+def _claimed(start: _Start, *, turn: int) -> Event | Silence:
+    now = start.now()
+    claim = Claim(
+        run=start.job.run,
+        attempt=start.job.attempt,
+        turn=turn,
+        at=now,
+        until=now + start.spec.start_timeout + CALL_GRACE + start.skew,
+        # The refusal is written, so that nobody else starts.
+        refused=now >= start.permit.valid_until,
+    )
+    if not start.hands.store.put_claim(claim):
+        return Silence.LATER
+    if start.now() >= claim.at + CALL_GRACE and not claim.refused:
+        # This hand was held up after its claim: a call made now might not be over when others take it to be.
+        return Silence.LATER
+    if claim.refused or start.lapsed():
+        return _refused(start)
+    return _called(start)
+
+
+def _refused(start: _Start) -> StartRefused:
+    reason = f"its permit ran out at {start.permit.valid_until.isoformat()}"
+    return StartRefused(at=start.now(), attempt=start.job.attempt, reason=reason)
+
+
+def _called(start: _Start) -> Event | Silence:
+    try:
+        handle = start.trigger.start(start.job, timeout=start.spec.start_timeout)
+    except TriggerError as exc:
+        if exc.started is not False:
+            return _cut_short(start, str(exc))
+        category = FailureCategory.__members__.get(exc.category, FailureCategory.TRANSIENT)
+        return TriggerFailed(at=start.now(), attempt=start.job.attempt, category=category, reason=str(exc))
+    except Exception as exc:  # noqa: BLE001  (a trigger that breaks its promise: what it did, nobody can know)
+        return _cut_short(start, f"{type(exc).__name__}: {exc}")
+    return _accepted(start, handle) if handle.id else _cut_short(start, "the target system gave the job no id")
+
+
+def _cut_short(start: _Start, reason: str) -> Event | Silence:
+    """The call gave no answer. A job not seen at once may still come: only a look after the claim is over can tell."""
+    try:
+        found = start.find()
+    except Exception:  # noqa: BLE001  (the look that counts comes when the claim is over)
+        return Silence.LATER
+    if isinstance(found, JobHandle):
+        return _accepted(start, found)
+    if found is Absent.CERTAINLY or start.trigger.repeatable:
+        return Silence.LATER
+    return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=f"{reason}; {found.value}")
+
+
+def _accepted(start: _Start, handle: JobHandle) -> TriggerAccepted:
+    return TriggerAccepted(at=start.now(), attempt=start.job.attempt, job_id=handle.id, details=handle.details)

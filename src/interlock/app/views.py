@@ -1,0 +1,272 @@
+"""What people and programs are shown: one documented shape per thing, the same on the command line and over HTTP.
+
+Field names are the seeds' (camelCase). Fields are only ever added.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from interlock.core.documents import Document
+from interlock.core.pipelines import PipelineSpec
+from interlock.core.readiness import Readiness, TraitVerdict
+from interlock.core.runs import Attempt, Run
+from interlock.core.traits import TraitResult
+from interlock.ports.pushes import PushedResult
+from interlock.ports.stores import TimelineRecord
+
+
+class View(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Something shown. Absent values are null, empty lists are `[]`."""
+
+
+class TraitView(View, frozen=True, kw_only=True, rename="camel"):
+    """What is known of one trait. `status` is effective: a PASS that has expired is STALE."""
+
+    trait_type: str
+    required: bool
+    status: str
+    reason: str = ""
+    value: Document | None = None
+    failure_category: str | None = None
+    origin: str | None = None
+    evaluated_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class ReadinessView(View, frozen=True, kw_only=True, rename="camel"):
+    """A verdict with everything behind it."""
+
+    pipeline_id: str
+    schedule_id: str
+    date: str
+    status: str
+    rule: str
+    needed: int
+    passed: int
+    traits: tuple[TraitView, ...]
+    blocking: tuple[str, ...]
+    errors: tuple[str, ...]
+    evaluated_at: datetime
+
+
+class AttemptView(View, frozen=True, kw_only=True, rename="camel"):
+    """One attempt that has ended."""
+
+    attempt: int
+    status: str
+    started_at: datetime
+    completed_at: datetime
+    failure_category: str | None
+    failure_message: str
+    job_id: str
+
+
+class RunView(View, frozen=True, kw_only=True, rename="camel"):
+    """One run."""
+
+    run_id: str
+    pipeline_id: str
+    schedule_id: str
+    date: str
+    status: str
+    version: int
+    cause: str
+    attempt: int
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    wake_at: datetime | None
+    job_id: str
+    job_details: Document
+    doubt: str
+    failure_message: str
+    failure_category: str | None
+    override: str | None
+    blocking: tuple[str, ...]
+    attempts: tuple[AttemptView, ...]
+
+
+class WindowView(View, frozen=True, kw_only=True, rename="camel"):
+    """A slot: when it opens, is due and is over, and how its latest run stands.
+
+    `evaluation_due_at` is by when the traits must have said yes, `due_at` by when the job must have ended; null where
+    nobody said. `excluded` says why nothing new may start, `overdue` which deadline has passed without what it asks for.
+    """
+
+    schedule_id: str
+    date: str
+    opens_at: datetime
+    evaluation_due_at: datetime | None
+    due_at: datetime | None
+    ends_at: datetime
+    excluded: str
+    overdue: str
+    run_id: str | None
+    run_status: str | None
+    attempt: int | None
+
+
+class StatusView(View, frozen=True, kw_only=True, rename="camel"):
+    """How a pipeline stands now.
+
+    `readiness` is the latest verdict as it counts now: READY, NOT_READY, or UNKNOWN when there is none; `decision` is that
+    verdict with its traits, `readiness_at` when it was given. `slots` are the current slot of each schedule and those
+    whose run has not ended. `problems` is not empty when the pipeline's file or its records cannot be read.
+    """
+
+    pipeline_id: str
+    archetype: str
+    tier: int
+    trigger_type: str | None
+    readiness: str
+    readiness_at: datetime | None
+    decision: ReadinessView | None
+    slots: tuple[WindowView, ...]
+    run: RunView | None
+    runs: tuple[RunView, ...]
+    problems: tuple[str, ...]
+
+
+class EventView(View, frozen=True, kw_only=True, rename="camel"):
+    """One line of a timeline."""
+
+    kind: str
+    pipeline_id: str
+    schedule_id: str
+    date: str
+    run_id: str
+    trait_type: str | None
+    status: str
+    message: str
+    details: Document
+    timestamp: datetime
+    cursor: str
+
+
+class PushView(View, frozen=True, kw_only=True, rename="camel"):
+    """One pushed result. Without a schedule or a date it counts for every one."""
+
+    pipeline_id: str
+    trait_type: str
+    schedule_id: str | None
+    date: str | None
+    status: str
+    value: Document | None
+    reason: str
+    failure_category: str | None
+    pushed_at: datetime
+    expires_at: datetime | None
+    pushed_by: str
+
+
+def trait_view(verdict: TraitVerdict, result: TraitResult | None) -> TraitView:
+    """Show one trait as it counted, with the answer behind it."""
+    return TraitView(
+        trait_type=verdict.trait,
+        required=verdict.required,
+        status=verdict.status,
+        reason=verdict.reason,
+        value=result.value if result else None,
+        failure_category=verdict.category,
+        origin=result.origin if result else None,
+        evaluated_at=result.observed_at if result else None,
+        expires_at=result.expires_at if result else None,
+    )
+
+
+def readiness_view(
+    spec: PipelineSpec, schedule: str, date: str, readiness: Readiness, results: tuple[TraitResult, ...]
+) -> ReadinessView:
+    """Show a verdict."""
+    by_trait = {result.trait: result for result in results}
+    return ReadinessView(
+        pipeline_id=spec.name,
+        schedule_id=schedule,
+        date=date,
+        status=readiness.status,
+        rule=spec.rule.type,
+        needed=readiness.needed,
+        passed=readiness.passed,
+        traits=tuple(trait_view(verdict, by_trait.get(verdict.trait)) for verdict in readiness.verdicts),
+        blocking=readiness.blocking,
+        errors=readiness.errors,
+        evaluated_at=readiness.at,
+    )
+
+
+def run_view(run: Run) -> RunView:
+    """Show a run."""
+    slot, failure, override = run.key.slot, run.last_failure, run.override
+    return RunView(
+        run_id=run.key.run_id,
+        pipeline_id=slot.pipeline,
+        schedule_id=slot.schedule,
+        date=slot.period,
+        status=run.status,
+        version=run.version,
+        cause=run.cause,
+        attempt=run.attempt,
+        created_at=run.opened_at,
+        updated_at=run.updated_at,
+        completed_at=run.ended_at,
+        wake_at=run.wake_at,
+        job_id=run.job_id,
+        job_details=run.job_details,
+        doubt=run.doubt,
+        failure_message=failure.reason if failure else "",
+        failure_category=failure.category if failure else None,
+        override=f"{override.actor}: {override.reason}" if override else None,
+        blocking=run.readiness.blocking if run.readiness else (),
+        attempts=tuple(map(attempt_view, run.attempts)),
+    )
+
+
+def attempt_view(attempt: Attempt) -> AttemptView:
+    """Show an attempt."""
+    return AttemptView(
+        attempt=attempt.number,
+        status=attempt.outcome,
+        started_at=attempt.began_at,
+        completed_at=attempt.ended_at,
+        failure_category=attempt.category,
+        failure_message=attempt.reason,
+        job_id=attempt.job_id,
+    )
+
+
+def event_view(line: TimelineRecord) -> EventView:
+    """Show one line of a timeline."""
+    record = line.record
+    return EventView(
+        kind=record.kind,
+        pipeline_id=line.pipeline,
+        schedule_id=line.schedule,
+        date=line.period,
+        run_id=line.run_id,
+        trait_type=record.trait,
+        status=record.status,
+        message=record.message,
+        details=record.details,
+        timestamp=record.at,
+        cursor=line.cursor,
+    )
+
+
+def push_view(pipeline: str, pushed: PushedResult) -> PushView:
+    """Show a pushed result."""
+    return PushView(
+        pipeline_id=pipeline,
+        trait_type=pushed.trait,
+        schedule_id=pushed.schedule,
+        date=pushed.period,
+        status=pushed.status,
+        value=pushed.value,
+        reason=pushed.reason,
+        failure_category=pushed.category,
+        pushed_at=pushed.pushed_at,
+        expires_at=pushed.pushed_at + pushed.ttl if pushed.ttl else None,
+        pushed_by=pushed.pushed_by,
+    )

@@ -1,0 +1,127 @@
+"""What commands share: finding the project, choosing the pipeline and the slot, opening the store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from interlock.config.settings import Settings
+from interlock.errors import NotFound
+
+if TYPE_CHECKING:
+    from interlock.config.project import Project
+    from interlock.core.pipelines import PipelineSpec
+    from interlock.runtime.wiring import Interlock
+    from interlock.stores.repository import Repository
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LISTED: Final = 20
+
+
+def project_root(ctx: click.Context) -> Path:
+    """Return the directory of the project that this command is about.
+
+    Raises:
+        ConfigError: there is none here or above.
+    """
+    from interlock.config.discover import find_project
+
+    settings = Settings.of(os.environ)
+    # Out of the parameters, which are there while a shell completes, too: no callback has run by then.
+    chosen: Path | None = ctx.find_root().params.get("project") or settings.project
+    return find_project(Path.cwd(), chosen)
+
+
+def project_of(ctx: click.Context) -> Project:
+    """Load the project that this command is about.
+
+    Raises:
+        ConfigError: there is none, or its files have errors: all of them.
+    """
+    from interlock.config.load import load_project
+
+    return load_project(project_root(ctx), settings=Settings.of(os.environ))
+
+
+def sound_project_of(ctx: click.Context) -> Project:
+    """Load what is sound of the project, to look at it while a part is broken: `broken` holds the rest.
+
+    Raises:
+        ConfigError: there is none, or the project file itself has errors.
+    """
+    from interlock.config.load import load_project
+
+    return load_project(project_root(ctx), settings=Settings.of(os.environ), tolerant=True)[0]
+
+
+def reading(ctx: click.Context, project: Project) -> Repository:
+    """Open the project's store for looking only, until the command ends."""
+    from interlock.runtime.reading import open_for_reading
+
+    store: Repository = ctx.with_resource(open_for_reading(project))
+    return store
+
+
+def known_name(project: Project, store: Repository, name: str) -> str:
+    """Return the name of a pipeline that the files define, or that the store remembers: removing a file keeps its history.
+
+    Raises:
+        NotFound: nobody ever heard of it; the nearest name is given.
+    """
+    defined = name in project.pipelines or name in project.broken
+    if defined or store.runs_of(name, limit=1) or store.timeline(name, limit=1):
+        return name
+    raise no_pipeline(project, name)
+
+
+def opened(ctx: click.Context, project: Project) -> Interlock:
+    """Open the project's store and hands until the command ends."""
+    from interlock.runtime.wiring import Interlock
+
+    work: Interlock = ctx.with_resource(Interlock(project))
+    return work
+
+
+def pipeline_of(project: Project, name: str) -> PipelineSpec:
+    """Return one pipeline of the project.
+
+    Raises:
+        NotFound: there is none of that name; the nearest is named.
+    """
+    found = project.pipelines.get(name)
+    if found is not None:
+        return found.spec
+    raise no_pipeline(project, name)
+
+
+def no_pipeline(project: Project, name: str) -> NotFound:
+    """Say that nothing has this name, and what may have been meant."""
+    names = sorted({*project.pipelines, *project.broken})
+    near = get_close_matches(name, names, n=1)
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    hint = f"did you mean {near[0]}?" if near else f"there are: {listed or 'none'}"
+    return NotFound(f"no pipeline is named {name!r} in {project.root} ({hint})")
+
+
+def pipeline_argument(function: F) -> F:
+    """Add the argument that names a pipeline, completed from the project's files."""
+    return click.argument("pipeline", shell_complete=pipeline_names)(function)
+
+
+def json_option(function: F) -> F:
+    """Add the option for machine-readable output."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")(function)
+
+
+def pipeline_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the names of pipelines that begin with a text, for a shell that completes it."""
+    try:
+        return sorted(name for name in sound_project_of(ctx).pipelines if name.startswith(incomplete))
+    except Exception:  # noqa: BLE001  (a completion that fails offers nothing; the command itself will say why)
+        return []

@@ -1,0 +1,131 @@
+"""Writing for people and for programs. Answers go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TextIO
+
+import click
+import msgspec
+
+from interlock.codec import wire
+from interlock.core.times import format_duration
+
+API_VERSION: Final = "interlock/v1"
+
+_COLOURS: Final = {
+    "READY": "green",
+    "PASS": "green",
+    "COMPLETED": "green",
+    "succeeded": "green",
+    "NOT_READY": "yellow",
+    "PENDING": "yellow",
+    "STALE": "yellow",
+    "FAIL": "red",
+    "ERROR": "red",
+    "FAILED": "red",
+    "failed": "red",
+    "CANCELLED": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "red",
+}
+
+
+def emit_json(kind: str, content: object) -> None:
+    """Print one JSON document: an object with `apiVersion`, `kind` and the fields of `content`, or its `items`."""
+    plain = wire.to_builtins(content)
+    body: dict[str, Any] = {"items": list(plain)} if isinstance(plain, list | tuple) else dict(plain)
+    document = {"apiVersion": API_VERSION, "kind": kind, **body}
+    say(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+
+def say(text: str = "") -> None:
+    """Print one line for people. A reader who has gone away changes nothing: the exit code still tells the answer."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
+def tell(text: str) -> None:
+    """Print one line beside the answer, on stderr."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        _silence(sys.stderr)
+
+
+def finish() -> bool:
+    """Write out what is still buffered; False when it cannot be written, so that the answer did not arrive."""
+    try:
+        if sys.stdout is not None:  # None: it was closed before we began
+            sys.stdout.flush()
+    except OSError as exc:
+        _silence(sys.stdout)
+        return isinstance(exc, BrokenPipeError)
+    return True
+
+
+def _silence(stream: TextIO) -> None:
+    # Python flushes once more at its end, and would complain, and leave with a code of its own.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def plain(text: str) -> str:
+    """Return a text from elsewhere as one harmless line: no line breaks, nothing that a terminal would obey."""
+    joined = " ".join(text.split())
+    return joined if joined.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined)
+
+
+def styled(word: str) -> str:
+    """Colour a status word; plain where nobody sees colours."""
+    colour = _COLOURS.get(word)
+    return click.style(word, fg=colour, bold=True) if colour and coloured() else word
+
+
+def strong(text: str) -> str:
+    """Make a heading stand out."""
+    return click.style(text, bold=True) if coloured() else text
+
+
+def faint(text: str) -> str:
+    """Make an aside stand back."""
+    return click.style(text, dim=True) if coloured() else text
+
+
+def coloured() -> bool:
+    """Say whether stdout is a terminal that wants colours."""
+    context = click.get_current_context(silent=True)
+    wanted = context.color if context is not None else None
+    return sys.stdout is not None and sys.stdout.isatty() if wanted is None else wanted
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out rows in columns, as wide as their contents; colours do not count for width."""
+    lines = [tuple(map(strong, headers)), *(tuple(row) for row in rows)]
+    widths = [max(len(click.unstyle(line[column])) for line in lines) for column in range(len(headers))]
+    return "\n".join(
+        "  ".join(
+            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def moment(at: datetime | None) -> str:
+    """Write an instant for people, in UTC, to the second."""
+    return "" if at is None else at.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def span(seconds: float | timedelta) -> str:
+    """Write a length of time for people: milliseconds below a second, whole seconds above."""
+    length = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+    if length < timedelta(seconds=1):
+        return format_duration(timedelta(milliseconds=round(length.total_seconds() * 1000)))
+    return format_duration(timedelta(seconds=round(length.total_seconds())))

@@ -1,0 +1,64 @@
+"""Which slot a command is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import click
+
+from interlock.core.ids import Slot
+from interlock.core.periods import Period
+from interlock.core.pipelines import PipelineSpec, ScheduleSpec
+from interlock.core.schedules import Window, current_window
+from interlock.errors import NotFound
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def schedule_option(function: F) -> F:
+    """Add the option that names a schedule."""
+    text = "The schedule, where the pipeline has several; the one whose window opened last by default."
+    return click.option("--schedule", help=text)(function)
+
+
+def chosen_window(spec: PipelineSpec, at: datetime, schedule: str | None) -> Window:
+    """Return the current window of a schedule; of the one that opened last when none is named.
+
+    Raises:
+        NotFound: the pipeline has no schedule of that name.
+    """
+    chosen = spec.schedules if schedule is None else (_named(spec, schedule),)
+    windows = [current_window(spec.name, each, at) for each in chosen]
+    opened = [window for window in windows if window.opens_at <= at]
+    return (
+        max(opened, key=lambda window: window.opens_at) if opened else min(windows, key=lambda window: window.opens_at)
+    )
+
+
+def chosen_slot(spec: PipelineSpec, at: datetime, schedule: str | None, period: str | None) -> Slot:
+    """Return the slot of a named period, or the current one.
+
+    Raises:
+        NotFound: the pipeline has no schedule of that name.
+        click.BadParameter: the period is none.
+    """
+    window = chosen_window(spec, at, schedule)
+    if period is None:
+        return window.slot
+    try:
+        return Slot(spec.name, window.slot.schedule, Period.parse(period))
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--date") from exc
+
+
+def _named(spec: PipelineSpec, name: str) -> ScheduleSpec:
+    found = spec.schedule(name)
+    if found is not None:
+        return found
+    names = [schedule.name for schedule in spec.schedules]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
+    raise NotFound(f"pipeline {spec.name} has no schedule {name!r} ({hint})")

@@ -1,0 +1,174 @@
+"""The project file, resolved: defaults put in, paths made absolute, every value judged."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from msgspec import UNSET, UnsetType
+
+from interlock.config import values
+from interlock.config.build_trigger import build_sink
+from interlock.config.checks import Checks
+from interlock.config.project import ArchiverSpec, ProjectSettings, ServerSpec, WatchdogSpec
+from interlock.config.schema_project import ProjectFile
+from interlock.config.settings import Settings
+from interlock.config.source import Source
+from interlock.config.values import Range, Refused, meant
+from interlock.core.pipelines import DEFAULT_INTERVAL
+from interlock.core.traits import DEFAULT_TIMEOUT
+
+PROVIDERS: Final = ("sqlite",)
+_DEFAULT_DIRS: Final = {
+    "archetypeDirs": "archetypes",
+    "evaluatorDirs": "evaluators",
+    "pipelineDirs": "pipelines",
+    "calendarDirs": "calendars",
+}
+
+
+def build_settings(file: ProjectFile, source: Source, root: Path, settings: Settings) -> ProjectSettings:
+    """Resolve the project file. Problems are noted; what they spoil stands at its default."""
+    if file.provider not in PROVIDERS:
+        message = f"this version keeps its state in {', '.join(PROVIDERS)} only, not in {file.provider!r}"
+        source.fail(("provider",), message, f"provider: {PROVIDERS[0]}", "plugin")
+    resolved = ProjectSettings(
+        provider=file.provider,
+        sqlite_path=_path(file.sqlite.path, root),
+        server=ServerSpec(
+            addr=_addr(file.server.addr, source),
+            api_key=file.server.api_key,
+            max_request_body=file.server.max_request_body,
+        ),
+        default_timeout=_span(
+            file.engine.default_timeout, values.TIMEOUT, ("engine", "defaultTimeout"), source, DEFAULT_TIMEOUT
+        ),
+        archetype_dirs=_dirs(file.archetype_dirs, "archetypeDirs", root, source),
+        evaluator_dirs=_dirs(file.evaluator_dirs, "evaluatorDirs", root, source),
+        pipeline_dirs=_dirs(file.pipeline_dirs, "pipelineDirs", root, source),
+        calendar_dirs=_dirs(file.calendar_dirs, "calendarDirs", root, source),
+        watcher_enabled=file.watcher.enabled,
+        watcher_interval=_span(
+            file.watcher.default_interval, values.INTERVAL, ("watcher", "defaultInterval"), source, DEFAULT_INTERVAL
+        ),
+        watchdog=_watchdog(file, source),
+        archiver=_archiver(file, source),
+        timezone=_zone(file.timezone, source),
+        env_allow=file.env.allow,
+        network_allow=file.network.allow,
+        evaluator_base_url=_base_url(settings.evaluator_base_url, file.evaluator_base_url, source),
+    )
+    _check_other_stores(file, source)
+    checks = Checks(root, resolved)
+    sinks = [build_sink(entry, ("alerts", index), source, checks) for index, entry in enumerate(file.alerts)]
+    import msgspec
+
+    return msgspec.structs.replace(resolved, sinks=tuple(sink for sink in sinks if sink is not None))
+
+
+def _span(
+    value: int | str | UnsetType, allowed: Range, path: tuple[str, ...], source: Source, default: timedelta
+) -> timedelta:
+    if value is UNSET:
+        return default
+    try:
+        return values.duration(value, allowed)
+    except Refused as exc:
+        source.refuse(path, exc, path[-1])
+        return default
+
+
+def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:
+    plain, entry = WatchdogSpec(), file.watchdog
+    return WatchdogSpec(
+        enabled=entry.enabled,
+        interval=_span(entry.interval, values.INTERVAL, ("watchdog", "interval"), source, plain.interval),
+        stuck_run_threshold=_span(
+            entry.stuck_run_threshold,
+            values.DEADLINE,
+            ("watchdog", "stuckRunThreshold"),
+            source,
+            plain.stuck_run_threshold,
+        ),
+    )
+
+
+def _archiver(file: ProjectFile, source: Source) -> ArchiverSpec:
+    entry = file.archiver
+    interval = _span(entry.interval, values.INTERVAL, ("archiver", "interval"), source, ArchiverSpec().interval)
+    if entry.enabled and not (entry.dsn or file.postgres.dsn):
+        hint = "add dsn: postgresql://…, or set enabled: false"
+        source.fail(("archiver",), "the archiver has no 'dsn'", hint, "missing-key", on_key=True)
+    return ArchiverSpec(enabled=entry.enabled, interval=interval, dsn=entry.dsn or file.postgres.dsn)
+
+
+def _check_other_stores(file: ProjectFile, source: Source) -> None:
+    default = timedelta()
+    for name, block in (("redis", file.redis), ("dynamodb", file.dynamodb)):
+        _span(block.readiness_ttl, values.RETENTION, (name, "readinessTtl"), source, default)
+        _span(block.retention_ttl, values.RETENTION, (name, "retentionTtl"), source, default)
+
+
+def _zone(text: str, source: Source) -> str:
+    try:
+        return values.timezone(text)
+    except Refused as exc:
+        source.refuse(("timezone",), exc, "timezone")
+        return "UTC"
+
+
+def _addr(text: str, source: Source) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 <= int(port[:6]) <= 65_535 or " " in host:
+        source.fail(("server", "addr"), f"{text!r} is not an address, expected host:port such as 127.0.0.1:3000")
+        return ServerSpec().addr
+    return text
+
+
+def _base_url(environ: str, written: str, source: Source) -> str:
+    text = environ or written
+    try:
+        fine = not text or (text.startswith(("http://", "https://")) and bool(urlsplit(text).hostname))
+    except ValueError:
+        fine = False
+    if not fine:
+        where = "EVALUATOR_BASE_URL" if environ else "evaluatorBaseUrl"
+        message = f"{where}: {text!r} is not an address, expected such as https://host/path"
+        source.fail(() if environ else ("evaluatorBaseUrl",), message)
+    return text if fine else ""
+
+
+def _path(text: str, root: Path) -> Path:
+    return Path(os.path.normpath(root / text))
+
+
+def _dirs(given: Any, key: str, root: Path, source: Source) -> tuple[Path, ...]:
+    if given is UNSET:
+        usual = root / _DEFAULT_DIRS[key]
+        return (usual,) if usual.is_dir() else ()
+    found: dict[Path, None] = {}
+    for index, text in enumerate(given):
+        place = _path(text, root)
+        try:
+            there = place.is_dir()
+        except (OSError, ValueError):
+            there = False
+        if there:
+            found[place] = None
+        elif place.exists() if "\0" not in text else False:
+            source.fail((key, index), f"{text!r} is not a directory", rule="file")
+        else:
+            hint = meant(place.name, _siblings(place)) if "\0" not in text else ""
+            hint = hint if hint.startswith("did") else "make it, or remove it from the list"
+            source.fail((key, index), f"the directory {text!r} does not exist", hint, "file")
+    return tuple(found)
+
+
+def _siblings(place: Path) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(entry.name for entry in place.parent.iterdir() if entry.is_dir()))
+    except OSError:
+        return ()

@@ -1,0 +1,150 @@
+"""The `trigger` block, and sinks: a type, the keys that every trigger has, and the keys of the type's own plugin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from interlock import plugins
+from interlock.codec.documents import document
+from interlock.config import values
+from interlock.config.checks import Checks
+from interlock.config.project import SinkSpec
+from interlock.config.schema import Duration
+from interlock.config.shape import Path as Steps
+from interlock.config.shape import Violation, kind_of, violations
+from interlock.config.source import Source
+from interlock.config.values import Range, Refused
+from interlock.core.documents import EMPTY
+from interlock.core.pipelines import TriggerSpec
+
+GENERIC: Final = frozenset({"type", "pollInterval", "pollBudget", "startTimeout"})
+_START: Final = Range(timedelta(seconds=1), timedelta(hours=1))
+
+
+class TriggerEntry(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The keys that every type of trigger has."""
+
+    type: str
+    poll_interval: Duration | UnsetType = UNSET
+    poll_budget: Annotated[int, Meta(ge=1, le=1000, description="Failed looks in a row.")] | UnsetType = UNSET
+    start_timeout: Duration | UnsetType = UNSET
+
+
+def build_trigger(entry: dict[str, Any] | UnsetType, source: Source, checks: Checks) -> TriggerSpec | None:
+    """Resolve a trigger; None when there is none, or when it has problems, which are then noted."""
+    if entry is UNSET:
+        return None
+    if not entry.get("type"):
+        source.fail(
+            ("trigger",), "trigger has no 'type'", values.meant("", plugins.available("trigger")), "missing-key"
+        )
+        return None
+    common = _common(entry, source)
+    kind = entry["type"]
+    if common is None or not isinstance(kind, str):
+        return None
+    poll = _span(common.poll_interval, values.INTERVAL, "pollInterval", source)
+    start = _span(common.start_timeout, _START, "startTimeout", source)
+    config, prefix = own_keys(entry, kind)
+    try:
+        for one in checks.config("trigger", kind, config):
+            hint = one.hint if one.rule != "unknown-key" else _whose(one, kind, checks) or one.hint
+            _fail(source, (*prefix, *one.path), one._replace(hint=hint))
+    except Refused as exc:
+        source.refuse(("trigger", "type"), exc)
+        return None
+    for one in checks.placeholders(config):
+        _fail(source, (*prefix, *one.path), one)
+    plain = TriggerSpec(type=kind)
+    return TriggerSpec(
+        type=kind,
+        config=_document(config, prefix, source),
+        start_timeout=plain.start_timeout if start is None else start,
+        poll_interval=plain.poll_interval if poll is None else poll,
+        poll_budget=plain.poll_budget if common.poll_budget is UNSET else common.poll_budget,
+    )
+
+
+def own_keys(entry: dict[str, Any], kind: str) -> tuple[dict[str, Any], Steps]:
+    """Return the keys that belong to the type itself, and where they stand: flat, or in a block named after the type."""
+    own = {key: value for key, value in entry.items() if key not in GENERIC}
+    nested = own.get(kind)
+    if len(own) == 1 and isinstance(nested, dict):
+        return nested, ("trigger", kind)
+    return own, ("trigger",)
+
+
+def _common(entry: dict[str, Any], source: Source) -> TriggerEntry | None:
+    given = {key: value for key, value in entry.items() if key in GENERIC}
+    if len(given) == 1 and isinstance(given["type"], str):
+        return TriggerEntry(type=given["type"])
+    try:
+        return msgspec.convert(given, TriggerEntry)
+    except msgspec.ValidationError:
+        left, found = violations(given, TriggerEntry)
+        for one in found:
+            _fail(source, ("trigger", *one.path), one)
+        return msgspec.convert(left, TriggerEntry) if left else None
+
+
+def _span(value: int | str | UnsetType, allowed: Range, key: str, source: Source) -> timedelta | None:
+    if value is UNSET:
+        return None
+    try:
+        return values.duration(value, allowed)
+    except Refused as exc:
+        source.refuse(("trigger", key), exc, key)
+        return None
+
+
+def _fail(source: Source, path: Steps, one: Violation) -> None:
+    source.fail(path, f"{path[0]}: {one.message}", one.hint, one.rule, on_key=one.on_key)
+
+
+def _whose(one: Violation, kind: str, checks: Checks) -> str:
+    """Return a hint when a key that this type does not know belongs to another."""
+    if one.hint.startswith("did you mean") or len(one.path) != 1:
+        return one.hint
+    owners = []
+    for other in plugins.available("trigger"):
+        try:
+            fields = msgspec.structs.fields(checks.plugin("trigger", other).shape)
+        except (Refused, TypeError):
+            continue
+        if other != kind and any(field.encode_name == one.path[0] for field in fields):
+            owners.append(other)
+    return f"it belongs to the type {' or '.join(owners)}" if owners else ""
+
+
+def _document(config: dict[str, Any], path: Steps, source: Source) -> Any:
+    try:
+        return document(config) if config else EMPTY
+    except ValueError as exc:
+        source.fail(path, f"trigger: {exc}")
+        return EMPTY
+
+
+def build_sink(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) -> SinkSpec | None:
+    """Resolve one entry of `alerts`; None when it has problems, which are then noted."""
+    kind = entry.get("type")
+    if not isinstance(kind, str) or not kind:
+        said = "has no 'type'" if kind is None or kind == "" else f"has {kind_of(kind)} as its type, expected text"
+        source.fail(path, f"the alert sink {said}", values.meant("", plugins.available("sink")), "missing-key")
+        return None
+    config = {key: value for key, value in entry.items() if key != "type"}
+    try:
+        found = checks.config("sink", kind, config)
+    except Refused as exc:
+        source.refuse((*path, "type"), exc)
+        return None
+    for one in found:
+        source.fail((*path, *one.path), f"alerts: {one.message}", one.hint, one.rule, on_key=one.on_key)
+    try:
+        return SinkSpec(type=kind, config=document(config))
+    except ValueError as exc:
+        source.fail(path, f"alerts: {exc}")
+        return None

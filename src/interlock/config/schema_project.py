@@ -1,0 +1,122 @@
+"""The shape of the project file, `interlock.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from interlock.config.schema import Duration, Zone
+
+
+class _File(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What all of these have in common: strict, immutable, camel case."""
+
+
+class SqliteEntry(_File, frozen=True, kw_only=True):
+    """Where the default store keeps its file."""
+
+    path: str = ".interlock/interlock.db"
+
+
+class RedisEntry(_File, frozen=True, kw_only=True):
+    """A Redis or Valkey server."""
+
+    addr: str = "localhost:6379"
+    password: str = ""
+    db: Annotated[int, Meta(ge=0)] = 0
+    key_prefix: str = "interlock:"
+    readiness_ttl: Duration = "5m"
+    retention_ttl: Duration = "168h"
+    run_index_limit: Annotated[int, Meta(ge=1)] = 100
+    event_stream_max: Annotated[int, Meta(ge=1)] = 10_000
+
+
+class DynamoEntry(_File, frozen=True, kw_only=True):
+    """A DynamoDB table."""
+
+    table_name: str = ""
+    region: str = ""
+    endpoint: str = ""
+    create_table: bool = False
+    readiness_ttl: Duration = "5m"
+    retention_ttl: Duration = "168h"
+
+
+class PostgresEntry(_File, frozen=True, kw_only=True):
+    """A PostgreSQL database."""
+
+    dsn: str = ""
+
+
+class ServerEntry(_File, frozen=True, kw_only=True):
+    """The HTTP API."""
+
+    addr: Annotated[str, Meta(description="host:port; loopback when no host is given.")] = "127.0.0.1:3000"
+    api_key: str = ""
+    max_request_body: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+
+
+class EngineEntry(_File, frozen=True, kw_only=True):
+    """How traits are evaluated."""
+
+    default_timeout: Duration | UnsetType = UNSET
+
+
+class WatcherEntry(_File, frozen=True, kw_only=True):
+    """The loop that evaluates pipelines by itself."""
+
+    enabled: bool = True
+    default_interval: Duration | UnsetType = UNSET
+
+
+class WatchdogEntry(_File, frozen=True, kw_only=True):
+    """The loop that notices what did not happen."""
+
+    enabled: bool = True
+    interval: Duration = "5m"
+    stuck_run_threshold: Duration = "30m"
+
+
+class ArchiverEntry(_File, frozen=True, kw_only=True):
+    """The copy of history to PostgreSQL."""
+
+    enabled: bool = False
+    interval: Duration = "5m"
+    dsn: str = ""
+
+
+class EnvEntry(_File, frozen=True, kw_only=True):
+    """Which environment variables trigger templates may read."""
+
+    allow: tuple[str, ...] = ()
+
+
+class NetworkEntry(_File, frozen=True, kw_only=True):
+    """Which hosts HTTP evaluators, triggers and sinks may reach."""
+
+    allow: tuple[str, ...] = ("loopback",)
+
+
+class ProjectFile(_File, frozen=True, kw_only=True):
+    """A project: where its files are, where state is kept, who is told."""
+
+    provider: Annotated[str, Meta(description="Where state is kept.")] = "sqlite"
+    sqlite: SqliteEntry = SqliteEntry()
+    redis: RedisEntry = RedisEntry()
+    dynamodb: DynamoEntry = DynamoEntry()
+    postgres: PostgresEntry = PostgresEntry()
+    server: ServerEntry = ServerEntry()
+    engine: EngineEntry = EngineEntry()
+    archetype_dirs: tuple[str, ...] | UnsetType = UNSET
+    evaluator_dirs: tuple[str, ...] | UnsetType = UNSET
+    pipeline_dirs: tuple[str, ...] | UnsetType = UNSET
+    calendar_dirs: tuple[str, ...] | UnsetType = UNSET
+    alerts: tuple[dict[str, Any], ...] = ()
+    watcher: WatcherEntry = WatcherEntry()
+    watchdog: WatchdogEntry = WatchdogEntry()
+    archiver: ArchiverEntry = ArchiverEntry()
+    timezone: Zone = "UTC"
+    env: EnvEntry = EnvEntry()
+    network: NetworkEntry = NetworkEntry()
+    evaluator_base_url: Annotated[str, Meta(description="Where evaluators given as a bare name are asked.")] = ""

@@ -1,0 +1,268 @@
+"""The safety constraints, by number and by Leveson's four kinds of unsafe control action.
+
+Each is a predicate over what was, what happened and what was decided. They are used three times: as laws in the tests, as
+asserts in simulated worlds, and as the guard in `app.advance` that refuses to commit an unsafe decision. They are written
+from the outside, from the decision alone, so that a mistake in `decide` is not repeated here.
+
+The four kinds follow N. Leveson and J. Thomas, STPA Handbook (2018), chapter 2: a control action is not given, is given
+wrongly, comes at the wrong time or in the wrong order, or is stopped too soon or held too long.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from interlock.core.alerts import AlertType
+from interlock.core.commands import EvaluateTrait, RaiseAlert, StartJob
+from interlock.core.decision import Decision
+from interlock.core.events import EvaluationAsked, Event, JobFinished, StartRefused, TriggerFailed
+from interlock.core.pipelines import PipelineSpec
+from interlock.core.runs import STARTED, TRANSITIONS, Run, RunStatus
+from interlock.core.traits import FailureCategory, TraitStatus, is_fresh
+
+
+class Kind(enum.StrEnum):
+    """The four ways in which a control action is unsafe."""
+
+    NOT_GIVEN = "not given"
+    GIVEN_WRONGLY = "given wrongly"
+    WRONG_TIME = "wrong time or order"
+    WRONG_LENGTH = "stopped too soon or held too long"
+
+
+class Case(NamedTuple):
+    """One decision to be judged. `before` and `event` are None when the run is being opened."""
+
+    before: Run | None
+    event: Event | None
+    decision: Decision
+    spec: PipelineSpec
+
+    @property
+    def after(self) -> Run:
+        """The run as decided."""
+        return self.decision.run
+
+    @property
+    def starts(self) -> list[StartJob]:
+        """The starts among the commands."""
+        return [command for command in self.decision.commands if isinstance(command, StartJob)]
+
+    @property
+    def alerts(self) -> set[AlertType]:
+        """The types of the alerts among the commands."""
+        return {command.alert.alert_type for command in self.decision.commands if isinstance(command, RaiseAlert)}
+
+
+class SafetyConstraint(NamedTuple):
+    """A rule that no decision may break. `holds` returns False when it is broken."""
+
+    number: int
+    kind: Kind
+    text: str
+    holds: Callable[[Case], bool]
+
+    def __str__(self) -> str:
+        return f"SC-{self.number} ({self.kind}): {self.text}"
+
+
+def _starts_on_evidence(case: Case) -> bool:
+    for start in case.starts:
+        permit = start.permit
+        if permit != case.after.permit or permit.spec_digest != case.after.spec_digest:
+            return False
+        passes = {
+            result.trait
+            for result in permit.evidence
+            if result.status is TraitStatus.PASS
+            and result.observed_at <= permit.granted_at
+            and is_fresh(result, permit.granted_at)
+        }
+        required = [trait.name for trait in case.spec.traits if trait.required]
+        missing = [name for name in required if name not in passes]
+        if permit.overridden:
+            if case.after.override is None or set(missing) != set(permit.overridden):
+                return False
+        elif len(required) - len(missing) < case.spec.rule.needed(len(required)):
+            return False
+    return True
+
+
+def _one_start_per_attempt(case: Case) -> bool:
+    before = case.before
+    return not case.starts or (
+        len(case.starts) == 1
+        and before is not None
+        and before.status is RunStatus.PENDING
+        and case.starts[0].permit.attempt == before.attempt + 1 == case.after.attempt
+        and case.after.status is RunStatus.TRIGGERING
+    )
+
+
+def _ended_is_ended(case: Case) -> bool:
+    before = case.before
+    return before is None or not before.ended or (case.after == before and not case.decision.commands)
+
+
+def _follows_the_table(case: Case) -> bool:
+    before = case.before
+    if before is None:
+        return case.after.status is RunStatus.PENDING
+    return case.after.status is before.status or case.after.status in TRANSITIONS[before.status]
+
+
+def _permit_ends_with_its_evidence(case: Case) -> bool:
+    for start in case.starts:
+        permit = start.permit
+        if not permit.granted_at < permit.valid_until <= permit.granted_at + case.spec.permit_lifetime:
+            return False
+        required = {trait.name for trait in case.spec.traits if trait.required} - set(permit.overridden)
+        outlasting = [
+            result
+            for result in permit.evidence
+            if result.trait in required
+            and result.status is TraitStatus.PASS
+            and (result.expires_at is None or permit.valid_until <= result.expires_at - case.spec.clock_skew)
+        ]
+        needed = len(required) if permit.overridden else case.spec.rule.needed(len(required))
+        if len(outlasting) < needed:
+            return False
+    return True
+
+
+def _waits_for_its_retry(case: Case) -> bool:
+    before = case.before
+    begins = any(isinstance(command, EvaluateTrait | StartJob) for command in case.decision.commands)
+    if before is None or before.not_before is None or not begins:
+        return True
+    return case.after.updated_at >= before.not_before
+
+
+def _opens_when_ready(case: Case) -> bool:
+    # A READY that is judged and not acted on is a start that was needed and not given.
+    before, after = case.before, case.after
+    verdict = after.readiness
+    if verdict is None or not verdict.ready or (before is not None and before.readiness == verdict):
+        return True
+    too_short = verdict.valid_until is not None and verdict.valid_until - case.spec.clock_skew <= verdict.at
+    return after.status is RunStatus.TRIGGERING or too_short or case.spec.trigger is None
+
+
+def _bad_ends_are_told(case: Case) -> bool:
+    before, after = case.before, case.after
+    if before is None:
+        return True
+    if after.status is RunStatus.FAILED and before.status is not RunStatus.FAILED:
+        return AlertType.RUN_FAILED in case.alerts
+    if after.doubt and not before.doubt:
+        return bool(case.alerts & {AlertType.START_UNKNOWN, AlertType.JOB_LOST})
+    return True
+
+
+def _nobody_is_forgotten(case: Case) -> bool:
+    after = case.after
+    return after.ended or after.wake_at is not None or bool(after.doubt and after.status in STARTED)
+
+
+def _started_is_not_repeated(case: Case) -> bool:
+    # Only a fact that leaves no job behind may bring a run back to where it can start another.
+    before = case.before
+    if before is None:
+        return True
+    if before.status in STARTED and case.after.status is RunStatus.PENDING:
+        return isinstance(case.event, StartRefused | TriggerFailed | JobFinished)
+    return not before.doubt or not case.starts
+
+
+def _keeps_to_its_policy(case: Case) -> bool:
+    before, after = case.before, case.after
+    if before is None or after.failures == before.failures or after.status is RunStatus.FAILED:
+        return True
+    permanent = after.attempts[-1].category is FailureCategory.PERMANENT
+    return after.failures < case.spec.retry.max_attempts and not permanent
+
+
+def _history_only_grows(case: Case) -> bool:
+    before, after = case.before, case.after
+    if before is None:
+        return after.version == 1 and after.attempt == 0
+    changed = after != before or bool(case.decision.commands)
+    return (
+        after.key == before.key
+        and (after.spec_digest == before.spec_digest or _asked_by_name(case))
+        and after.opened_at == before.opened_at
+        and (after.override == before.override or _asked_by_name(case))
+        and after.version == before.version + changed
+        and after.updated_at >= before.updated_at
+        and after.attempt >= before.attempt
+        and after.attempts[: len(before.attempts)] == before.attempts
+    )
+
+
+def _asked_by_name(case: Case) -> bool:
+    # Only a run that waits may be judged by another spec or with an override, and only when somebody asked for it.
+    before, event, after = case.before, case.event, case.after
+    return (
+        before is not None
+        and before.status is RunStatus.PENDING
+        and isinstance(event, EvaluationAsked)
+        and after.spec_digest == (event.spec_digest or before.spec_digest)
+        and after.override == (event.override or before.override)
+    )
+
+
+CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
+    SafetyConstraint(
+        1,
+        Kind.GIVEN_WRONGLY,
+        "a job starts only on fresh passes of enough required traits, or on a recorded override of the others",
+        _starts_on_evidence,
+    ),
+    SafetyConstraint(
+        2,
+        Kind.GIVEN_WRONGLY,
+        "an attempt is started at most once, from PENDING, under its own number",
+        _one_start_per_attempt,
+    ),
+    SafetyConstraint(
+        3, Kind.GIVEN_WRONGLY, "a run that has ended changes nothing and asks for nothing", _ended_is_ended
+    ),
+    SafetyConstraint(
+        4, Kind.WRONG_LENGTH, "a permit runs out before the evidence it rests on", _permit_ends_with_its_evidence
+    ),
+    SafetyConstraint(5, Kind.WRONG_TIME, "a retry begins no earlier than its backoff", _waits_for_its_retry),
+    SafetyConstraint(6, Kind.NOT_GIVEN, "a run judged READY opens its gate", _opens_when_ready),
+    SafetyConstraint(
+        7, Kind.NOT_GIVEN, "a failed run, a start in doubt and a lost job are told to people", _bad_ends_are_told
+    ),
+    SafetyConstraint(
+        8, Kind.NOT_GIVEN, "a run that goes on wakes by itself, unless only people can move it", _nobody_is_forgotten
+    ),
+    SafetyConstraint(
+        9, Kind.GIVEN_WRONGLY, "what may have been started is never started again", _started_is_not_repeated
+    ),
+    SafetyConstraint(
+        10, Kind.WRONG_LENGTH, "a run tries again only as often as its policy allows", _keeps_to_its_policy
+    ),
+    SafetyConstraint(11, Kind.WRONG_TIME, "a status changes only as the table of transitions says", _follows_the_table),
+    SafetyConstraint(
+        12,
+        Kind.WRONG_TIME,
+        "a run's identity, spec and history never change, and its time never goes back",
+        _history_only_grows,
+    ),
+)
+
+
+def violations(
+    before: Run | None, event: Event | None, decision: Decision, spec: PipelineSpec
+) -> tuple[SafetyConstraint, ...]:
+    """Return the constraints that a decision breaks; nothing for a safe one."""
+    case = Case(before, event, decision, spec)
+    return tuple(_broken(CONSTRAINTS, case))
+
+
+def _broken(constraints: Iterable[SafetyConstraint], case: Case) -> Iterable[SafetyConstraint]:
+    return (constraint for constraint in constraints if not constraint.holds(case))

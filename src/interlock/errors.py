@@ -1,0 +1,113 @@
+"""Every exception Interlock raises on purpose.
+
+    InterlockError
+    ├── ConfigError            what a person wrote cannot be used; carries every problem found
+    │   ├── UnknownPlugin      no such kind of store, evaluator, trigger or sink
+    │   └── MissingExtra       the kind exists, its optional dependency is not installed
+    ├── StoreError
+    │   ├── StoreUnavailable   try again; the write may or may not have happened
+    │   ├── StoreTooNew        written by a later Interlock
+    │   └── UnreadableRecord   a row that cannot be decoded
+    ├── TriggerError           a job could not be started, looked at or stopped
+    ├── SinkError              an alert was not delivered
+    ├── Contention             lost the same race too often
+    ├── UnsafeDecision         the core decided something a safety constraint forbids
+    └── NotFound
+
+A failing evaluator is not an exception: it is a result with a category. A lost race is not an exception: it is ``False``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing wrong in one file. Lines and columns count from 1; 0 means the whole file."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    rule: str = "config"
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}:{self.column}"
+        return f"{place}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class InterlockError(Exception):
+    """The root of the tree: catch this to catch everything Interlock raises on purpose."""
+
+
+class ConfigError(InterlockError):
+    """What a person wrote cannot be used. ``problems`` holds all of it, in file and line order."""
+
+    def __init__(self, problems: Sequence[Problem] | str) -> None:
+        self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
+        super().__init__(problems if isinstance(problems, str) else "\n".join(map(str, problems)))
+
+
+class UnknownPlugin(ConfigError):
+    """No store, evaluator, trigger or sink of that name exists."""
+
+
+class MissingExtra(ConfigError):
+    """The adapter exists, but what it stands on is not installed; the message says what to install."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what} needs an optional dependency: pip install 'interlock[{extra}]'")
+
+
+class StoreError(InterlockError):
+    """The store could not do what was asked; the message names the operation and the key."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer. A write may have happened: read again before deciding again."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a later version of Interlock, and is left untouched."""
+
+
+class UnreadableRecord(StoreError):
+    """A stored row cannot be decoded. It is never skipped: a forgotten fact is an unsafe one."""
+
+
+class TriggerError(InterlockError):
+    """A job could not be started, looked at or stopped.
+
+    ``category`` is the text of a `FailureCategory`; ``started`` is False when it is certain that nothing was
+    started, True when it is certain that something was, and None when that cannot be known.
+    """
+
+    def __init__(self, message: str, *, category: str = "TRANSIENT", started: bool | None = None) -> None:
+        self.category = category
+        self.started = started
+        super().__init__(message)
+
+
+class SinkError(InterlockError):
+    """An alert was not delivered."""
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        self.retryable = retryable
+        super().__init__(message)
+
+
+class Contention(InterlockError):
+    """Somebody else was faster every time; nothing was written."""
+
+
+class UnsafeDecision(InterlockError):
+    """A decision broke a safety constraint and was not committed. This is a bug in Interlock."""
+
+
+class NotFound(InterlockError):
+    """The named pipeline, run or file does not exist."""

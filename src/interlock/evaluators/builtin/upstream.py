@@ -1,0 +1,98 @@
+"""`builtin:upstream-check`: has another pipeline completed the same period?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from interlock.codec.documents import document
+from interlock.core.ids import DEFAULT_SCHEDULE, NAME_RULE, PipelineName, ScheduleName, Slot, is_name
+from interlock.core.periods import Period
+from interlock.core.traits import TraitStatus
+from interlock.errors import ConfigError
+from interlock.evaluators.builtin.context import Context, UpstreamRun, expand
+from interlock.ports.evaluators import Answer, Question
+
+COMPLETE: Final = ("COMPLETED", "COMPLETED_MONITORING")
+
+
+class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """What `upstream-check` takes."""
+
+    upstream_pipeline: Annotated[str, Meta(description="The pipeline that must have completed.")]
+    upstream_schedule: Annotated[
+        str,
+        Meta(description="Its schedule. Default: the asking run's own, or daily when the upstream has no such run."),
+    ] = ""
+    date: Annotated[str, Meta(description="The period it must have completed. Default: the asking run's own.")] = ""
+
+    def __post_init__(self) -> None:
+        for key, name in (("upstreamPipeline", self.upstream_pipeline), ("upstreamSchedule", self.upstream_schedule)):
+            if not is_name(name) and (name or key == "upstreamPipeline"):
+                raise ValueError(f"{key}: {name!r} is not a name ({NAME_RULE})")
+
+
+class UpstreamCheck:
+    """Passes when the upstream's latest run of the slot is complete.
+
+    A run that failed or was cancelled is a plain FAIL: a rerun may still complete it.
+    """
+
+    Config = UpstreamConfig
+
+    def __init__(self, config: UpstreamConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+
+    def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:  # noqa: ARG002  (the store minds its own time)
+        """Look the run up; see `Builtin.evaluate`."""
+        slots = tuple(dict.fromkeys(self._slots(question)))
+        for slot in slots:
+            run = self._context.runs.latest(slot)
+            if run is not None:
+                return _judged(slot, run)
+        return Answer(
+            status=TraitStatus.FAIL, reason=f"the upstream has no run yet: looked for {' and '.join(map(str, slots))}"
+        )
+
+    def _slots(self, question: Question) -> Iterator[Slot]:
+        pipeline = PipelineName(self._config.upstream_pipeline)
+        period = self._period(question)
+        day = Period.of_day(period.day)
+        if self._config.upstream_schedule:
+            explicit = ScheduleName(self._config.upstream_schedule)
+            yield Slot(pipeline, explicit, period)
+            if not self._config.date:
+                yield Slot(pipeline, explicit, day)
+            return
+        yield Slot(pipeline, question.slot.schedule, period)
+        yield Slot(pipeline, DEFAULT_SCHEDULE, period)
+        if not self._config.date:
+            yield Slot(pipeline, DEFAULT_SCHEDULE, day)
+
+    def _period(self, question: Question) -> Period:
+        if not self._config.date:
+            return question.slot.period
+        try:
+            return Period.parse(expand(self._config.date, question, self._context))
+        except ValueError as exc:
+            raise ConfigError(f"its config cannot be used: date: {exc}") from exc
+
+
+def _judged(slot: Slot, run: UpstreamRun) -> Answer:
+    ended = run.ended_at.isoformat() if run.ended_at else None
+    if run.status in COMPLETE:
+        return Answer(
+            status=TraitStatus.PASS,
+            value=document({"upstreamRunID": run.run_id, "completedAt": ended}),
+            reason=f"{slot} is {run.status}",
+        )
+    ends = "ended" if run.ended_at else "is"
+    return Answer(
+        status=TraitStatus.FAIL,
+        value=document({"upstreamRunID": run.run_id, "upstreamStatus": run.status}),
+        reason=f"the upstream run {run.run_id} {ends} {run.status}",
+    )

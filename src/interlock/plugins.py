@@ -1,0 +1,98 @@
+"""Names to classes: a table of ours, entry points for everybody else's.
+
+Ours are strings in a table and not entry points, so that they survive bundles stripped of their metadata. Outsiders
+register under the entry point groups `interlock.evaluators`, `interlock.triggers` and `interlock.sinks`; they cannot
+shadow a name of ours, and two of them claiming one name is an error that names both.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from interlock.errors import MissingExtra, UnknownPlugin
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+class Builtin(NamedTuple):
+    """Where a class of ours lives, and which optional dependency it stands on."""
+
+    path: str
+    extra: str = ""
+    module: str = ""
+
+
+_EVALUATORS: Final = "interlock.evaluators.builtin"
+
+BUILTIN: Final[dict[tuple[str, str], Builtin]] = {
+    ("trigger", "command"): Builtin("interlock.triggers.command:CommandTrigger"),
+    ("trigger", "http"): Builtin("interlock.triggers.http:HttpTrigger", extra="http", module="httpx2"),
+    ("trigger", "python"): Builtin("interlock.triggers.python:PythonTrigger"),
+    ("evaluator", "upstream-check"): Builtin(f"{_EVALUATORS}.upstream:UpstreamCheck"),
+    ("evaluator", "upstream-job-log"): Builtin(f"{_EVALUATORS}.upstream:UpstreamCheck"),
+    ("evaluator", "file-freshness"): Builtin(f"{_EVALUATORS}.files:FileFreshness"),
+    ("evaluator", "sql"): Builtin(f"{_EVALUATORS}.sql:SqlCheck"),
+    ("evaluator", "http-json"): Builtin(f"{_EVALUATORS}.http_json:HttpJson", extra="http", module="httpx2"),
+    ("evaluator", "disk-space"): Builtin(f"{_EVALUATORS}.disk:DiskSpace"),
+    ("evaluator", "command-exit"): Builtin(f"{_EVALUATORS}.command:CommandExit"),
+    ("sink", "console"): Builtin("interlock.sinks.console:ConsoleSink"),
+    ("sink", "file"): Builtin("interlock.sinks.file:FileSink"),
+    ("sink", "webhook"): Builtin("interlock.sinks.webhook:WebhookSink", extra="http", module="httpx2"),
+}
+
+
+def available(kind: str) -> tuple[str, ...]:
+    """Return every name of a kind (`trigger`, `evaluator`, `sink`), ours and others', sorted."""
+    ours = (name for found, name in BUILTIN if found == kind)
+    return tuple(sorted({*ours, *(entry.name for entry in _entry_points(kind))}))
+
+
+def load(kind: str, name: str) -> Any:
+    """Return the class registered under a name. It has a `Config`, a strict msgspec struct.
+
+    Raises:
+        UnknownPlugin: nobody registered that name, or two others did.
+        MissingExtra: it is ours, and its optional dependency is not installed.
+    """
+    builtin = BUILTIN.get((kind, name))
+    if builtin is None:
+        return _outsider(kind, name)
+    if builtin.extra and find_spec(builtin.module) is None:
+        raise MissingExtra(f"the {kind} {name!r}", builtin.extra)
+    module, _, attribute = builtin.path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def unknown(kind: str, name: str) -> UnknownPlugin:
+    """Describe a name that nobody registered, with the nearest that somebody did."""
+    names = available(kind)
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+    return UnknownPlugin(f"no {kind} is named {name!r}: {hint}")
+
+
+def _outsider(kind: str, name: str) -> Any:
+    claims = [entry for entry in _entry_points(kind) if entry.name == name]
+    if not claims:
+        raise unknown(kind, name)
+    if len(claims) > 1:
+        raise UnknownPlugin(f"the {kind} {name!r} is claimed by {' and by '.join(sorted(map(_owner, claims)))}")
+    return claims[0].load()
+
+
+def _owner(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.value
+
+
+@lru_cache(maxsize=8)
+def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points
+
+    found: Iterable[EntryPoint] = entry_points(group=f"interlock.{kind}s")
+    return tuple(found)

@@ -1,0 +1,92 @@
+"""Start a job under a key, find it by that key, look at it, stop it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from interlock.core.documents import EMPTY, Document
+from interlock.core.ids import RunKey
+from interlock.core.traits import FailureCategory
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One start of one attempt of a run: who it is for and the key it goes by."""
+
+    run: RunKey
+    attempt: int
+    key: str
+
+
+class JobHandle(Struct, frozen=True, kw_only=True):
+    """What the target system calls the job. `id` is never empty; `details` is for people (a page, a host, a pid)."""
+
+    id: str
+    details: Document = EMPTY
+
+
+class JobState(enum.StrEnum):
+    """What a look at a job showed."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    VANISHED = "vanished"
+    UNSEEN = "unseen"
+
+
+class JobReport(Struct, frozen=True, kw_only=True):
+    """One look at a job.
+
+    VANISHED: the target is certain that it has no such job, or that its outcome is lost. UNSEEN: this look failed, the
+    next may succeed. `category` is set when FAILED.
+    """
+
+    state: JobState
+    reason: str = ""
+    category: FailureCategory | None = None
+
+
+class Absent(enum.Enum):
+    """The two ways of not finding a job."""
+
+    CERTAINLY = "nothing was started under this key"
+    UNKNOWN = "this trigger cannot know whether something was started"
+
+
+class Trigger(Protocol):
+    """A way of starting jobs. Every call returns or raises within about `timeout`.
+
+    `repeatable` says that `start` may be called again under the same key without starting a second job. `watchable` says
+    that `poll` can show a job's end; a job that cannot be watched reports its end itself.
+    """
+
+    repeatable: bool
+    watchable: bool
+
+    def start(self, job: Job, *, timeout: timedelta) -> JobHandle:
+        """Start the job once.
+
+        Raises:
+            TriggerError: it was not started (`started` False), or nobody can know (`started` None).
+        """
+        ...
+
+    def find(self, job: Job, *, timeout: timedelta) -> JobHandle | Absent:
+        """Look for a job started earlier under this key. Called only after any earlier `start` must have ended."""
+        ...
+
+    def poll(self, job: Job, handle: JobHandle, *, timeout: timedelta) -> JobReport:
+        """Look at a job. Never raises for trouble on the way: that is UNSEEN."""
+        ...
+
+    def cancel(self, job: Job, handle: JobHandle, *, timeout: timedelta) -> None:
+        """Ask for the job to be stopped. A job that has already ended is not an error.
+
+        Raises:
+            TriggerError: it could not be stopped, or this trigger cannot stop jobs.
+        """
+        ...

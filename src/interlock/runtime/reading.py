@@ -1,0 +1,35 @@
+"""Looking at a project's store and nothing else: no evaluator, trigger or sink is built, and nothing is ever written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from interlock.config.project import Project
+from interlock.stores.kernel import Kernel
+from interlock.stores.repository import Repository
+
+
+@contextmanager
+def open_for_reading(project: Project) -> Iterator[Repository]:
+    """Open the store for looking only. One that does not exist yet reads as empty, and is not created.
+
+    Raises:
+        StoreError: it exists and cannot be read; the message says why and what to do.
+    """
+    kernel = _kernel(project)
+    try:
+        yield Repository(kernel)
+    finally:
+        kernel.close()
+
+
+def _kernel(project: Project) -> Kernel:
+    path = project.settings.sqlite_path
+    if not path.exists() and not path.is_symlink():
+        from interlock.stores.memory import MemoryKernel
+
+        return MemoryKernel()
+    from interlock.stores.sqlite import SqliteKernel
+
+    return SqliteKernel(path, read_only=True)

@@ -1,0 +1,190 @@
+"""The only place where names meet classes: a project becomes working hands."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TextIO
+
+import msgspec
+
+from interlock import plugins
+from interlock.app.hands import Hands
+from interlock.codec.documents import mapping
+from interlock.config.project import Project
+from interlock.core.ids import Slot
+from interlock.errors import ConfigError
+from interlock.evaluators.builtin.context import Context, UpstreamRun
+from interlock.ports.sinks import Sink
+from interlock.runtime.clock import SystemClock
+from interlock.runtime.pool import Pool
+from interlock.runtime.triggers import TriggerFactory
+from interlock.sinks.context import SinkContext
+from interlock.stores.kernel import Kernel
+from interlock.stores.pushes import PushRows
+from interlock.stores.repository import Repository
+from interlock.triggers.context import TriggerContext
+
+if TYPE_CHECKING:
+    from interlock.clients.http import HttpClient, HttpReply
+    from interlock.evaluators.router import RoutingEvaluator
+
+STATE_DIR: Final = ".interlock"
+_LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+
+def open_kernel(project: Project, *, read_only: bool = False) -> Kernel:
+    """Open the project's store.
+
+    Raises:
+        StoreError: it cannot be opened; the message says why and what to do.
+    """
+    from interlock.stores.sqlite import SqliteKernel
+
+    return SqliteKernel(project.settings.sqlite_path, read_only=read_only)
+
+
+class LazyHttp:
+    """The HTTP client, imported and made when the first request is sent: most commands send none."""
+
+    def __init__(self, allow: tuple[str, ...]) -> None:
+        self._allow = allow
+        self._lock = threading.Lock()
+        self._client: HttpClient | None = None
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = {},
+        body: bytes | None = None,
+        timeout: timedelta,
+    ) -> HttpReply:
+        """Send one request; see `clients.http.HttpClient.send`."""
+        return self.client().send(method, url, headers=headers, body=body, timeout=timeout)
+
+    def client(self) -> HttpClient:
+        """Return the client.
+
+        Raises:
+            MissingExtra: the optional dependency it stands on is not installed.
+        """
+        with self._lock:
+            if self._client is None:
+                from interlock.clients.http import HttpClient
+
+                self._client = HttpClient(allow=self._allow)
+            return self._client
+
+    def close(self) -> None:
+        """Close the client, if it was ever made."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+
+
+class UpstreamRuns:
+    """What built-in checks may know of other pipelines' runs."""
+
+    def __init__(self, store: Repository) -> None:
+        self._store = store
+
+    def latest(self, slot: Slot) -> UpstreamRun | None:
+        """Return the latest run of a slot."""
+        run = self._store.latest_run(slot)
+        return None if run is None else UpstreamRun(run_id=run.key.run_id, status=run.status, ended_at=run.ended_at)
+
+
+class Interlock:
+    """A project at work: its store, its hands, and everything that must be closed again. Use it in a `with` statement."""
+
+    def __init__(self, project: Project, *, env: Mapping[str, str] | None = None, stream: TextIO | None = None) -> None:
+        self.project = project
+        self.clock = SystemClock()
+        self._env = os.environ if env is None else env
+        self._stream = sys.stderr if stream is None else stream
+        self._stack = ExitStack()
+        with ExitStack() as stack:
+            self.kernel = open_kernel(project)
+            stack.callback(self.kernel.close)
+            self.store = Repository(self.kernel)
+            self.pushes = PushRows(self.kernel)
+            self._http = LazyHttp(allowed_addresses(project))
+            stack.callback(self._http.close)
+            self.hands = self._hands(stack)
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _hands(self, stack: ExitStack) -> Hands:
+        pool = Pool()
+        stack.callback(pool.close)
+        evaluator = self._evaluator()
+        stack.callback(evaluator.close)
+        return Hands(
+            clock=self.clock,
+            store=self.store,
+            evaluator=evaluator,
+            trigger_for=TriggerFactory(self._trigger_context(), self._env),
+            together=pool,
+            sinks=self._sinks(),
+        )
+
+    def _evaluator(self) -> RoutingEvaluator:
+        from interlock.evaluators.router import RoutingEvaluator
+
+        settings = self.project.settings
+        context = Context(
+            clock=self.clock,
+            root=self.project.root,
+            runs=UpstreamRuns(self.store),
+            http=self._http.client,
+            env=self._env,
+            env_allow=settings.env_allow,
+        )
+        return RoutingEvaluator(
+            context, self.pushes, dirs=settings.evaluator_dirs, base_url=settings.evaluator_base_url
+        )
+
+    def _trigger_context(self) -> TriggerContext:
+        return TriggerContext(
+            state_dir=state_dir(self.project),
+            root=self.project.root,
+            env_allow=self.project.settings.env_allow,
+            http=self._http,
+        )
+
+    def _sinks(self) -> tuple[Sink, ...]:
+        context = SinkContext(stream=self._stream, root=self.project.root, http=self._http)
+        made: list[Sink] = []
+        for spec in self.project.settings.sinks:
+            kind = plugins.load("sink", spec.type)
+            try:
+                made.append(kind(msgspec.convert(mapping(spec.config), kind.Config), context))
+            except ValueError as exc:
+                raise ConfigError(f"the alert sink {spec.type!r} cannot be used: {exc}") from exc
+        return tuple(made)
+
+
+def state_dir(project: Project) -> Path:
+    """Return the directory in which Interlock keeps what is its own."""
+    return project.root / STATE_DIR
+
+
+def allowed_addresses(project: Project) -> tuple[str, ...]:
+    """Return which private addresses may be reached: what the project lists, with `loopback` spelt out."""
+    listed = project.settings.network_allow
+    return tuple(address for entry in listed for address in (_LOOPBACK if entry == "loopback" else (entry,)))

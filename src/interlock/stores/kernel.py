@@ -1,0 +1,155 @@
+"""The eight verbs every store implements, and the one record they speak of.
+
+**The contract, in prose.** Rows live in partitions (`pk`), each under a row name (`sk`), and carry a version: 1 when
+created, one more with every write. Row names order by code point.
+
+1. `commit` is all or nothing: every change of the batch happens, or none does. It is atomic for readers too: nobody
+   ever sees half a batch. All its changes are in one partition.
+2. `commit` compares versions. A `Put` of version n needs the stored row to be at n-1 (at 1: absent). A `Delete` or
+   `Check` with an expected version needs exactly that; `Delete` without one removes whatever is there, also nothing.
+   If any comparison fails nothing is written and the answer is False. Of two commits on one version exactly one
+   returns True, whatever the number of threads, processes or hosts.
+3. A commit that returned True is durable: it survives the death of the process and of the machine.
+4. A commit that raised `StoreUnavailable` may or may not have happened. The caller reads again and decides again.
+5. `get` and `rows` are never stale: they see every commit that returned True before they were called, by anybody.
+6. `due` and `listing` are indexes: they may lag behind in stores that say so, so whoever acts on an entry reads the
+   row again first. They list a row exactly when it has `wake_at`, or `kind`, and not otherwise.
+7. `expires_at` is garbage collection, not meaning: an expired row may be returned until `purge` removes it.
+8. No store reads a clock. Time is an argument.
+9. Keys are any text without NUL: no name can collide with another, no character has a meaning (`*`, `%`, `:` …).
+10. A row that cannot be decoded raises `UnreadableRecord`, naming it. It is never skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeAlias
+
+from msgspec import Struct
+
+MAX_BATCH: Final = 100
+MAX_PAGE: Final = 1000
+
+Body: TypeAlias = Mapping[str, Any]
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One row. `body` is a JSON object; times are aware and in UTC, kept to the microsecond.
+
+    `wake_at` puts the row in the due index; `kind` puts it in the listing of that kind, at the place `rank` gives it
+    (text order; rows of equal rank follow by `pk` and `sk`).
+    """
+
+    pk: str
+    sk: str
+    version: int
+    body: Body
+    wake_at: datetime | None = None
+    expires_at: datetime | None = None
+    kind: str | None = None
+    rank: str = ""
+
+
+class Put(Struct, frozen=True):
+    """Create the row (version 1) or replace the one at the version before."""
+
+    record: Record
+
+
+class Delete(Struct, frozen=True):
+    """Remove a row at a version, or at any version when `expected` is None."""
+
+    sk: str
+    expected: int | None = None
+
+
+class Check(Struct, frozen=True):
+    """Require that a row is at a version (0: absent) without writing it."""
+
+    sk: str
+    expected: int
+
+
+Change: TypeAlias = Put | Delete | Check
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """How much of an ordered list to return: at most `limit`, strictly after the cursor `after`, or from the far end.
+
+    `after` is a row name for `rows`, and the text of `cursor_of` for `listing`. With `backwards` the order is reversed
+    and `after` means strictly before.
+    """
+
+    limit: int = MAX_PAGE
+    after: str | None = None
+    backwards: bool = False
+
+
+def cursor_of(record: Record) -> str:
+    """Return the place of a record in its listing: what `Page.after` takes to go on behind it."""
+    return f"{record.rank}\0{record.pk}\0{record.sk}"
+
+
+class Kernel(Protocol):
+    """A place to keep rows, by the contract at the top of this module. Safe to call from many threads."""
+
+    def get(self, pk: str, sk: str) -> Record | None:
+        """Return one row as it is now, or None."""
+        ...
+
+    def commit(self, pk: str, batch: Sequence[Change]) -> bool:
+        """Do all the changes to one partition, or none of them.
+
+        Raises:
+            ValueError: the batch is empty, longer than `MAX_BATCH`, names a row twice, or a record of another partition.
+            StoreUnavailable: it may or may not have happened.
+        """
+        ...
+
+    def rows(self, pk: str, prefix: str, page: Page) -> list[Record]:
+        """Return rows of a partition whose names begin with a prefix, ordered by name."""
+        ...
+
+    def due(self, before: datetime, limit: int) -> list[Record]:
+        """Return rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
+        ...
+
+    def listing(self, kind: str, page: Page) -> list[Record]:
+        """Return rows of a kind, ordered by `rank`, then `pk`, then `sk`."""
+        ...
+
+    def purge(self, now: datetime, limit: int) -> int:
+        """Remove up to `limit` rows whose `expires_at` is at or before an instant; return how many."""
+        ...
+
+    def ping(self) -> None:
+        """Raise `StoreUnavailable` unless the store can be read and written."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything. Commits already accepted are finished first; later calls raise `StoreUnavailable`."""
+        ...
+
+
+def check_batch(pk: str, batch: Sequence[Change]) -> None:
+    """Refuse a batch that breaks the contract's form, before any store sees it.
+
+    Raises:
+        ValueError: see `Kernel.commit`.
+    """
+    if not 0 < len(batch) <= MAX_BATCH:
+        raise ValueError(f"a batch has 1 to {MAX_BATCH} changes, not {len(batch)}")
+    seen: set[str] = set()
+    for change in batch:
+        if isinstance(change, Put):
+            if change.record.pk != pk:
+                raise ValueError(f"a batch for {pk!r} holds a record of {change.record.pk!r}")
+            if change.record.version < 1:
+                raise ValueError("a record is put at version 1 or later")
+        name = change.record.sk if isinstance(change, Put) else change.sk
+        if name in seen:
+            raise ValueError(f"a batch names the row {name!r} twice")
+        seen.add(name)
+        if "\0" in pk or "\0" in name:
+            raise ValueError("a key holds NUL")

@@ -1,0 +1,167 @@
+"""The reference store: everything in this process, gone with it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from interlock.errors import StoreUnavailable
+from interlock.stores.kernel import Change, Page, Record
+from interlock.stores.rows import Place, Row, end_of, follower, micros, place_of, record_of, steps_of
+
+if TYPE_CHECKING:
+    from interlock.stores.kernel import Kernel
+
+_Entry = TypeVar("_Entry", bound=Any)
+_Moment = tuple[int, str, str]
+
+
+class MemoryKernel:
+    """A kernel in memory, for tests, dry runs and as the measure of the others.
+
+    It keeps the whole contract but durability: what it holds dies with the process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open = True
+        self._rows: dict[tuple[str, str], Row] = {}
+        self._names: defaultdict[str, list[str]] = defaultdict(list)
+        self._kinds: defaultdict[str, list[Place]] = defaultdict(list)
+        self._due: list[_Moment] = []
+        self._expiry: list[_Moment] = []
+
+    def get(self, pk: str, sk: str) -> Record | None:
+        """Return one row as it is now, or None."""
+        with self._lock:
+            self._refuse_closed()
+            row = self._rows.get((pk, sk))
+        return None if row is None else record_of(row)
+
+    def commit(self, pk: str, batch: Sequence[Change]) -> bool:
+        """Do all the changes to one partition, or none of them."""
+        steps = steps_of(pk, batch)
+        with self._lock:
+            self._refuse_closed()
+            for step in steps:
+                row = self._rows.get((pk, step.sk))
+                if step.expected is not None and step.expected != (row.version if row else 0):
+                    return False
+            for step in steps:
+                if step.row or step.deletes:
+                    self._forget(pk, step.sk)
+                if step.row:
+                    self._keep(step.row)
+        return True
+
+    def rows(self, pk: str, prefix: str, page: Page) -> list[Record]:
+        """Return rows of a partition whose names begin with a prefix, ordered by name."""
+        end = end_of(prefix)
+        with self._lock:
+            self._refuse_closed()
+            names = self._names.get(pk, [])
+            low = bisect_left(names, prefix)
+            high = len(names) if end is None else bisect_left(names, end)
+            if page.after is not None and page.backwards:
+                high = min(high, bisect_left(names, page.after))
+            elif page.after is not None:
+                low = max(low, bisect_left(names, follower(page.after)))
+            found = [self._rows[pk, sk] for sk in _cut(names, low, high, page)]
+        return [record_of(row) for row in found]
+
+    def due(self, before: datetime, limit: int) -> list[Record]:
+        """Return rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
+        until = micros(before)
+        with self._lock:
+            self._refuse_closed()
+            found = self._rows_until(self._due, until, limit)
+        return [record_of(row) for row in found]
+
+    def listing(self, kind: str, page: Page) -> list[Record]:
+        """Return rows of a kind, ordered by `rank`, then `pk`, then `sk`."""
+        place = None if page.after is None else place_of(page.after)
+        with self._lock:
+            self._refuse_closed()
+            places = self._kinds.get(kind, [])
+            low, high = 0, len(places)
+            if place is not None and page.backwards:
+                high = bisect_left(places, place)
+            elif place is not None:
+                low = bisect_right(places, place)
+            found = [self._rows[pk, sk] for _, pk, sk in _cut(places, low, high, page)]
+        return [record_of(row) for row in found]
+
+    def purge(self, now: datetime, limit: int) -> int:
+        """Remove up to `limit` rows whose `expires_at` is at or before an instant; return how many."""
+        until = micros(now)
+        with self._lock:
+            self._refuse_closed()
+            expired = self._rows_until(self._expiry, until, limit)
+            for row in expired:
+                self._forget(row.pk, row.sk)
+        return len(expired)
+
+    def ping(self) -> None:
+        """Raise `StoreUnavailable` once the store is closed."""
+        with self._lock:
+            self._refuse_closed()
+
+    def close(self) -> None:
+        """Let go of everything; later calls raise `StoreUnavailable`."""
+        with self._lock:
+            self._open = False
+            for held in (self._rows, self._names, self._kinds, self._due, self._expiry):
+                held.clear()
+
+    def _refuse_closed(self) -> None:
+        if not self._open:
+            raise StoreUnavailable("the store in memory is closed: nothing can be read or written any more")
+
+    def _rows_until(self, moments: list[_Moment], until: int, limit: int) -> list[Row]:
+        end = bisect_left(moments, (until + 1, "", ""))
+        return [self._rows[pk, sk] for _, pk, sk in moments[: min(end, max(limit, 0))]]
+
+    def _keep(self, row: Row) -> None:
+        self._rows[row.pk, row.sk] = row
+        insort(self._names[row.pk], row.sk)
+        if row.kind is not None:
+            insort(self._kinds[row.kind], (row.rank, row.pk, row.sk))
+        if row.wake_at is not None:
+            insort(self._due, (row.wake_at, row.pk, row.sk))
+        if row.expires_at is not None:
+            insort(self._expiry, (row.expires_at, row.pk, row.sk))
+
+    def _forget(self, pk: str, sk: str) -> None:
+        row = self._rows.pop((pk, sk), None)
+        if row is None:
+            return
+        _take_out(self._names[pk], sk)
+        if not self._names[pk]:
+            del self._names[pk]
+        if row.kind is not None:
+            _take_out(self._kinds[row.kind], (row.rank, pk, sk))
+        if row.wake_at is not None:
+            _take_out(self._due, (row.wake_at, pk, sk))
+        if row.expires_at is not None:
+            _take_out(self._expiry, (row.expires_at, pk, sk))
+
+
+def _cut(ordered: list[_Entry], low: int, high: int, page: Page) -> list[_Entry]:
+    limit = max(page.limit, 0)
+    if page.backwards:
+        return ordered[max(low, high - limit) : high][::-1]
+    return ordered[low : min(high, low + limit)]
+
+
+def _take_out(ordered: list[_Entry], entry: _Entry) -> None:
+    del ordered[bisect_left(ordered, entry)]
+
+
+if TYPE_CHECKING:
+
+    def _is_a_kernel(it: MemoryKernel) -> Kernel:
+        return it

@@ -1,0 +1,259 @@
+"""The store ports, once, over any kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from interlock.codec import wire
+from interlock.core.chronicle import EventRecord
+from interlock.core.commands import Command
+from interlock.core.ids import CommandId, RunId, RunKey, Slot, parse_run_id
+from interlock.core.pipelines import PipelineSpec
+from interlock.core.runs import Run
+from interlock.errors import Contention, NotFound, UnreadableRecord
+from interlock.ports.stores import Claim, Commit, Entry, Evaluation, TimelineRecord
+from interlock.stores import keys
+from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
+
+T = TypeVar("T")
+
+_TRIES: Final = 20
+_PAGE: Final = 500
+
+
+class Repository:
+    """Runs, journal, outbox, specs, evaluations, claims and timelines over one kernel.
+
+    Everything that must change together lives in one slot's partition and changes in one kernel commit.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+
+    # ------------------------------------------------------------------ runs
+
+    def run(self, key: RunKey) -> Run | None:
+        """Return a run as it is now."""
+        record = self.kernel.get(keys.slot_pk(key.slot), keys.run_sk(key.number))
+        return None if record is None else decoded(record, Run)
+
+    def latest_run(self, slot: Slot) -> Run | None:
+        """Return the slot's run of the highest number, as it is now."""
+        found = self.kernel.rows(keys.slot_pk(slot), keys.RUN_PREFIX, Page(limit=1, backwards=True))
+        return decoded(found[0], Run) if found else None
+
+    def commit(self, change: Commit) -> bool:
+        """Write the run, its journal line, its wishes and the settled wish in one kernel commit."""
+        pk = keys.slot_pk(change.after.key.slot)
+        batch: list[Change] = []
+        if change.before is None and change.after.key.number > 1:
+            previous = self.run(RunKey(change.after.key.slot, change.after.key.number - 1))
+            if previous is None or not previous.ended:
+                return False
+            batch.append(Check(keys.run_sk(previous.key.number), previous.version))
+        if change.after != change.before:
+            batch.append(Put(_run_record(change.after)))
+        if change.entry is not None:
+            batch.append(Put(_entry_record(change.after.key, change.entry)))
+        batch += (Put(_outbox_record(change.after, command)) for command in change.commands)
+        if change.settles is not None:
+            batch.append(Delete(keys.outbox_sk(change.after.key, change.settles)))
+        return self.kernel.commit(pk, batch)
+
+    def settle(self, key: RunKey, command: CommandId) -> None:
+        """Strike one wish from the outbox."""
+        self.kernel.commit(keys.slot_pk(key.slot), [Delete(keys.outbox_sk(key, command))])
+
+    def outstanding(self, key: RunKey) -> tuple[Command, ...]:
+        """Return the wishes nobody has settled, oldest first."""
+        return tuple(
+            decoded(record, Command)  # type: ignore[arg-type]  # a union is not a type to mypy
+            for record in self._all_rows(keys.slot_pk(key.slot), keys.outbox_prefix(key))
+        )
+
+    def journal(self, key: RunKey) -> tuple[Entry, ...]:
+        """Return the whole journal of a run, oldest first."""
+        found = self._all_rows(keys.slot_pk(key.slot), keys.journal_prefix(key))
+        return tuple(decoded(record, Entry) for record in found)
+
+    def runs_of(self, pipeline: str, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        """Return a pipeline's runs, newest opened first."""
+        cursor = None
+        if before is not None:
+            key = parse_run_id(before)
+            last = self.kernel.get(keys.slot_pk(key.slot), keys.run_sk(key.number))
+            if last is None:
+                raise NotFound(f"there is no run {before}")
+            cursor = cursor_of(last)
+        page = Page(limit=limit, after=cursor, backwards=True)
+        return tuple(decoded(record, Run) for record in self.kernel.listing(keys.runs_kind(pipeline), page))
+
+    def _all_rows(self, pk: str, prefix: str) -> list[Record]:
+        found: list[Record] = []
+        while True:
+            page = self.kernel.rows(pk, prefix, Page(limit=_PAGE, after=found[-1].sk if found else None))
+            found += page
+            if len(page) < _PAGE:
+                return found
+
+    # ------------------------------------------------------------------ timelines
+
+    def timeline(self, pipeline: str, *, limit: int, before: str | None = None) -> tuple[TimelineRecord, ...]:
+        """Return the latest records before a cursor, oldest of them first.
+
+        A cursor names a stored line and a place within it, since one commit may tell several things.
+        """
+        line, _, place = (before or "").rpartition("|")
+        upto = int(place) if line else 0
+        found: list[TimelineRecord] = []
+        if line and upto:
+            found += self._within(pipeline, line, upto)
+        after = _cursor(line) if line else None
+        while len(found) < limit:
+            page = self.kernel.listing(
+                keys.timeline_kind(pipeline), Page(limit=min(limit, _PAGE), after=after, backwards=True)
+            )
+            for record in page:
+                found = [*_timeline_records(pipeline, record), *found]
+            if len(page) < min(limit, _PAGE):
+                break
+            after = cursor_of(page[-1])
+        return tuple(found[-limit:])
+
+    def _within(self, pipeline: str, line: str, upto: int) -> list[TimelineRecord]:
+        _, pk, sk = _cursor(line).split("\0")
+        record = self.kernel.get(pk, sk)
+        return [] if record is None else _timeline_records(pipeline, record)[:upto]
+
+    # ------------------------------------------------------------------ specs
+
+    def put_spec(self, spec: PipelineSpec) -> str:
+        """Keep a spec and return its digest."""
+        name = wire.digest(spec)
+        pk = keys.spec_pk(name)
+        if self.kernel.get(pk, keys.SPEC_SK) is None:
+            # False means that somebody else kept the same content first, which is as good.
+            self.kernel.commit(pk, [Put(Record(pk=pk, sk=keys.SPEC_SK, version=1, body=wire.to_builtins(spec)))])
+        return name
+
+    def spec(self, digest: str) -> PipelineSpec:
+        """Return a spec by its digest."""
+        record = self.kernel.get(keys.spec_pk(digest), keys.SPEC_SK)
+        if record is None:
+            raise NotFound(f"the store holds no pipeline spec {digest}: it was removed or belongs to another store")
+        return decoded(record, PipelineSpec)
+
+    # ------------------------------------------------------------------ evaluations
+
+    def record_evaluation(self, evaluation: Evaluation, records: Sequence[EventRecord]) -> None:
+        """Keep the slot's last evaluation and its timeline line."""
+        slot = evaluation.slot
+        pk, sk = keys.pipeline_pk(slot.pipeline), keys.evaluation_sk(slot)
+        for _ in range(_TRIES):
+            old = self.kernel.get(pk, sk)
+            version = 1 if old is None else old.version + 1
+            row = Record(
+                pk=pk,
+                sk=sk,
+                version=version,
+                body=wire.to_builtins(evaluation),
+                kind=keys.evaluations_kind(slot.pipeline),
+                rank=keys.moment(evaluation.ended_at),
+            )
+            name = f"{slot.schedule}#{slot.period}#{version:08d}"
+            note = note_record(pk, slot, evaluation.ended_at, name, records)
+            if self.kernel.commit(pk, [Put(row), Put(note)]):
+                return
+        raise Contention(f"the evaluation of {slot} could not be kept: others kept writing the same one first")
+
+    def latest_evaluation(self, pipeline: str) -> Evaluation | None:
+        """Return the evaluation of a pipeline that ended last."""
+        found = self.kernel.listing(keys.evaluations_kind(pipeline), Page(limit=1, backwards=True))
+        return decoded(found[0], Evaluation) if found else None
+
+    # ------------------------------------------------------------------ claims
+
+    def claim(self, run: RunKey, attempt: int) -> Claim | None:
+        """Return the claim on an attempt."""
+        record = self.kernel.get(keys.slot_pk(run.slot), keys.claim_sk(run, attempt))
+        return None if record is None else decoded(record, Claim)
+
+    def put_claim(self, claim: Claim) -> bool:
+        """Claim an attempt; True for exactly one caller per turn."""
+        pk = keys.slot_pk(claim.run.slot)
+        sk = keys.claim_sk(claim.run, claim.attempt)
+        row = Record(pk=pk, sk=sk, version=claim.turn, body=wire.to_builtins(claim))
+        return self.kernel.commit(pk, [Put(row)])
+
+
+def decoded(record: Record, kind: type[T]) -> T:
+    """Read a row back into a core value, or say which row cannot be read."""
+    try:
+        return wire.from_builtins(record.body, kind)
+    except ValueError as exc:
+        raise UnreadableRecord(
+            f"the row {record.sk!r} of {record.pk!r} cannot be read: {exc}. It was damaged, or written by a later Interlock"
+        ) from exc
+
+
+def note_record(pk: str, slot: Slot, at: datetime, name: str, records: Sequence[EventRecord]) -> Record:
+    """Return a timeline line that belongs to no run."""
+    body: dict[str, Any] = {"slot": wire.to_builtins(slot), "records": wire.to_builtins(tuple(records))}
+    sk = keys.note_sk(at, name)
+    kind = keys.timeline_kind(slot.pipeline)
+    return Record(pk=pk, sk=sk, version=1, body=body, kind=kind, rank=keys.moment(at))
+
+
+def _run_record(run: Run) -> Record:
+    return Record(
+        pk=keys.slot_pk(run.key.slot),
+        sk=keys.run_sk(run.key.number),
+        version=run.version,
+        body=wire.to_builtins(run),
+        wake_at=run.wake_at,
+        kind=keys.runs_kind(run.key.slot.pipeline),
+        rank=keys.moment(run.opened_at),
+    )
+
+
+def _entry_record(key: RunKey, entry: Entry) -> Record:
+    body = wire.to_builtins(entry)
+    body["slot"] = wire.to_builtins(key.slot)
+    body["run_id"] = key.run_id
+    return Record(
+        pk=keys.slot_pk(key.slot),
+        sk=keys.journal_sk(key, entry.version),
+        version=1,
+        body=body,
+        kind=keys.timeline_kind(key.slot.pipeline),
+        rank=keys.moment(entry.at),
+    )
+
+
+def _outbox_record(run: Run, command: Command) -> Record:
+    pk = keys.slot_pk(run.key.slot)
+    sk = keys.outbox_sk(run.key, command.id)
+    return Record(pk=pk, sk=sk, version=1, body=wire.to_builtins(command), wake_at=run.updated_at)
+
+
+def _timeline_records(pipeline: str, record: Record) -> list[TimelineRecord]:
+    slot = wire.from_builtins(record.body["slot"], Slot)
+    told = wire.from_builtins(record.body["records"], tuple[EventRecord, ...])
+    line = cursor_of(record).replace("\0", "|")
+    return [
+        TimelineRecord(
+            cursor=f"{line}|{place}",
+            pipeline=pipeline,
+            schedule=slot.schedule,
+            period=slot.period,
+            run_id=RunId(record.body.get("run_id", "")),
+            record=each,
+        )
+        for place, each in enumerate(told)
+    ]
+
+
+def _cursor(line: str) -> str:
+    return line.replace("|", "\0")

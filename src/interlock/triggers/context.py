@@ -1,0 +1,46 @@
+"""What triggers are given besides their configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from interlock.ports.triggers import Job
+
+if TYPE_CHECKING:
+    from interlock.clients.http import HttpSender
+
+
+class TriggerContext(Struct, frozen=True, kw_only=True):
+    """The surroundings of every trigger.
+
+    `state_dir` is Interlock's own directory of the project, `root` the project itself; both are absolute. `env_allow` names
+    the environment variables that jobs may see; their values are kept out of every reason. `http` sends requests; triggers
+    that need none work without. `callback_url` is where a job may report its end, or empty.
+    """
+
+    state_dir: Path
+    root: Path
+    env_allow: tuple[str, ...] = ()
+    http: HttpSender | None = None
+    callback_url: str = ""
+
+    def described(self, job: Job) -> dict[str, str]:
+        """Return the environment variables that tell a job what it is for."""
+        slot = job.run.slot
+        return {
+            "INTERLOCK_ATTEMPT": str(job.attempt),
+            "INTERLOCK_DATE": str(slot.period),
+            "INTERLOCK_HOUR": slot.period.hour,
+            "INTERLOCK_PIPELINE": slot.pipeline,
+            "INTERLOCK_PROJECT": str(self.root),
+            "INTERLOCK_RUN_ID": job.run.run_id,
+            "INTERLOCK_SCHEDULE": slot.schedule,
+        }
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must not be repeated: the values of the variables that the project lets in."""
+        return tuple(os.environ[name] for name in self.env_allow if name in os.environ)

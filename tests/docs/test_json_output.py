@@ -1,0 +1,59 @@
+"""The page on JSON output lists the fields that there are, in their order."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from tests.docs.samples import ROOT
+
+from interlock.app import explain, queries, views
+from interlock.cli import doctor, pipelines, status
+from interlock.errors import Problem
+
+PAGE = (ROOT / "docs/reference/json-output.md").read_text()
+STRUCTS = {
+    "Readiness": views.ReadinessView,
+    "Trait": views.TraitView,
+    "Run": views.RunView,
+    "Attempt": views.AttemptView,
+    "Status": views.StatusView,
+    "StatusList": status.StatusList,
+    "Slot": views.WindowView,
+    "Why": explain.Why,
+    "TraitWhy": explain.TraitWhy,
+    "RunList": queries.RunsView,
+    "EventList": queries.EventsView,
+    "Event": views.EventView,
+    "PipelineList": pipelines.PipelineList,
+    "Pipeline": pipelines.PipelineView,
+    "PushedResult": views.PushView,
+    "Doctor": doctor.Doctor,
+    "Check": doctor.CheckView,
+}
+FIELDS = {name: [field.encode_name for field in msgspec.structs.fields(shape)] for name, shape in STRUCTS.items()}
+FIELDS["Validation"] = ["ok", "problems"]
+FIELDS["Problem"] = list(Problem._fields)
+
+
+def _section(heading: str) -> str:
+    match = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"the page has no heading {heading}"
+    return match[1]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_of_a_document_has_its_line(name: str) -> None:
+    assert re.findall(r"^\| `(\w+)` \|", _section(name), re.MULTILINE) == FIELDS[name]
+
+
+def test_no_document_is_described_that_does_not_exist() -> None:
+    assert set(re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)) == set(FIELDS)
+
+
+def test_every_kind_that_a_command_prints_is_described() -> None:
+    sources = (ROOT / "src/interlock/cli").glob("*.py")
+    printed = {kind for source in sources for kind in re.findall(r'emit_json\("(\w+)"', source.read_text())}
+    assert printed <= set(FIELDS)
+    assert printed >= {"Readiness", "Run", "Status", "StatusList", "Why", "RunList", "EventList", "Doctor"}

@@ -1,0 +1,25 @@
+"""A project of one pipeline, and a terminal in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance.cli import a_project
+from tests.unit.cli.terminal import Terminal
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Terminal]:
+    for name in [name for name in os.environ if name.startswith(("INTERLOCK_", "_INTERLOCK"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("EVALUATOR_BASE_URL", raising=False)
+    root = a_project(tmp_path / "project")
+    monkeypatch.chdir(root)
+    before = signal.getsignal(signal.SIGTERM)
+    yield Terminal(root, capsys)
+    signal.signal(signal.SIGTERM, before)

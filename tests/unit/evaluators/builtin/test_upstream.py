@@ -1,0 +1,103 @@
+"""Laws of `builtin:upstream-check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.evaluators.worlds import NOON, World
+
+from interlock.codec.documents import mapping
+from interlock.core.traits import FailureCategory, Origin, TraitStatus
+from interlock.evaluators.builtin.context import UpstreamRun
+from interlock.ports.evaluators import Answer
+
+
+def run(status: str = "COMPLETED", run_id: str = "silver-1") -> UpstreamRun:
+    ended = NOON if status not in ("RUNNING", "PENDING") else None
+    return UpstreamRun(run_id=run_id, status=status, ended_at=ended)
+
+
+def ask(runs: dict[str, UpstreamRun], *, schedule: str = "daily", date: str = "2026-03-07", **config: Any) -> Answer:
+    config.setdefault("upstreamPipeline", "silver")
+    return World(Path("/"), runs=runs).ask("builtin:upstream-check", schedule=schedule, date=date, config=config)
+
+
+@pytest.mark.parametrize("name", ["upstream-check", "upstream-job-log"])
+def test_a_completed_upstream_passes_under_both_names(name: str) -> None:
+    world = World(Path("/"), runs={"silver:daily:2026-03-07": run()})
+    answer = world.ask(f"builtin:{name}", config={"upstreamPipeline": "silver"})
+    assert answer.status is TraitStatus.PASS
+    assert answer.value is not None
+    assert mapping(answer.value) == {"upstreamRunID": "silver-1", "completedAt": "2026-03-07T12:00:00+00:00"}
+
+
+def test_an_upstream_that_is_still_watched_for_drift_has_completed() -> None:
+    assert ask({"silver:daily:2026-03-07": run("COMPLETED_MONITORING")}).status is TraitStatus.PASS
+
+
+@pytest.mark.parametrize("status", ["PENDING", "TRIGGERING", "RUNNING", "FAILED", "CANCELLED", "UNKNOWN"])
+def test_any_other_status_is_a_plain_fail_that_names_it(status: str) -> None:
+    answer = ask({"silver:daily:2026-03-07": run(status)})
+    assert (answer.status, answer.origin, answer.category) == (TraitStatus.FAIL, Origin.EVALUATOR, None)
+    assert status in answer.reason
+    assert "silver-1" in answer.reason
+
+
+def test_no_run_is_a_plain_fail() -> None:
+    answer = ask({})
+    assert (answer.status, answer.origin, answer.category) == (TraitStatus.FAIL, Origin.EVALUATOR, None)
+
+
+def test_the_callers_own_schedule_is_asked_for_first() -> None:
+    """BUG-22."""
+    runs = {"silver:h13:2026-03-07": run("RUNNING"), "silver:daily:2026-03-07": run()}
+    assert ask(runs, schedule="h13").status is TraitStatus.FAIL
+
+
+def test_daily_counts_only_when_the_upstream_has_no_run_in_the_callers_schedule() -> None:
+    """BUG-22."""
+    runs = {"silver:daily:2026-03-07": run()}
+    assert ask(runs, schedule="h13").status is TraitStatus.PASS
+    assert ask(runs, schedule="h13", date="2026-03-07T13:00").status is TraitStatus.PASS
+
+
+def test_an_explicit_schedule_wins_and_has_no_fallback() -> None:
+    """BUG-22."""
+    runs = {"silver:h13:2026-03-07": run(), "silver:daily:2026-03-07": run()}
+    assert ask(runs, schedule="h13", upstreamSchedule="h14").status is TraitStatus.FAIL
+    assert ask(runs, schedule="h12", upstreamSchedule="h13").status is TraitStatus.PASS
+
+
+def test_the_date_is_the_callers_own_unless_given() -> None:
+    runs = {"silver:daily:2026-03-06": run()}
+    assert ask(runs).status is TraitStatus.FAIL
+    assert ask(runs, date="2026-03-06").status is TraitStatus.PASS
+    world = World(Path("/"), runs=runs)
+    config = {"upstreamPipeline": "silver", "date": "2026-03-06"}
+    assert world.ask("builtin:upstream-check", config=config).status is TraitStatus.PASS
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({}, "upstreamPipeline"),
+        ({"upstreamPipeline": "Silver!"}, "upstreamPipeline"),
+        ({"upstreamPipeline": "silver", "upstreamSchedule": "a:b"}, "upstreamSchedule"),
+        ({"upstreamPipeline": "silver", "date": "yesterday"}, "date"),
+        ({"upstreamPipeline": "silver", "pipeline": "x"}, "pipeline"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_permanent_and_names_the_key(config: dict[str, Any], key: str) -> None:
+    answer = World(Path("/")).ask("builtin:upstream-check", config=config)
+    assert (answer.origin, answer.category) == (Origin.RUNNER, FailureCategory.PERMANENT)
+    assert key in answer.reason
+
+
+def test_a_store_that_does_not_answer_is_could_not_tell() -> None:
+    world = World(Path("/"))
+    world.broken_store = True
+    answer = world.ask("builtin:upstream-check", config={"upstreamPipeline": "silver"})
+    assert (answer.status, answer.origin) == (TraitStatus.FAIL, Origin.RUNNER)
+    assert answer.category is FailureCategory.TRANSIENT

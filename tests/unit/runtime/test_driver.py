@@ -1,0 +1,198 @@
+"""Following one run from where it is to where nothing more can be done for it now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from interlock.app.arrivals import open_run
+from interlock.app.callbacks import Report, complete
+from interlock.app.hands import Hands
+from interlock.core.alerts import AlertType
+from interlock.core.pipelines import PipelineSpec, TriggerSpec
+from interlock.core.retries import RetrySpec
+from interlock.core.runs import Run, RunStatus
+from interlock.core.traits import FailureCategory, TraitStatus
+from interlock.ports.triggers import JobState
+from interlock.runtime.driver import Driven, Driver, Stop
+from interlock.stores.memory import MemoryKernel
+from interlock.stores.repository import Repository
+from interlock.testing.builders import MINUTE, NOON, a_hand, a_key, a_slot, a_spec
+from interlock.testing.clock import FakeClock
+from interlock.testing.fakes import FakeEvaluator, FakeTrigger, RecordingSink, Start
+
+KEY = a_key()
+FIRST = f"{KEY.run_id}/1"
+
+
+class JumpingPacer:
+    """Waits by moving the clock, and lets something happen in the world meanwhile."""
+
+    def __init__(self, clock: FakeClock, *happenings: tuple[int, object]) -> None:
+        self.clock = clock
+        self.waits = 0
+        self.happenings = dict(happenings)
+
+    def until(self, when: datetime) -> None:
+        self.waits += 1
+        assert self.waits < 10_000, "the driver waits for ever"
+        happening = self.happenings.get(self.waits)
+        if callable(happening):
+            happening()
+        if when > self.clock.now():
+            self.clock.set(when)
+
+
+class Scene:
+    """A driver with everything it needs, all of it fake but the store and the rules."""
+
+    def __init__(self, spec: PipelineSpec | None = None, *, trigger: FakeTrigger | None = None) -> None:
+        self.spec = spec or a_spec()
+        self.clock = FakeClock(NOON)
+        self.store = Repository(MemoryKernel())
+        self.evaluator = FakeEvaluator()
+        self.trigger = trigger or FakeTrigger()
+        self.sink = RecordingSink()
+        self.hands: Hands = a_hand(
+            self.store, clock=self.clock, evaluator=self.evaluator, trigger=self.trigger, sinks=(self.sink,)
+        )
+        self.changes: list[RunStatus] = []
+
+    def drive(self, *happenings: tuple[int, object], wait: bool = True, until: datetime | None = None) -> Driven:
+        open_run(a_slot(), self.spec, self.store, NOON)
+        pacer = JumpingPacer(self.clock, *happenings)
+        driver = Driver(self.hands, pacer, on_change=lambda run: self.changes.append(run.status))
+        return driver.drive(KEY, wait=wait, until=until)
+
+    def run(self) -> Run:
+        run = self.store.run(KEY)
+        assert run is not None
+        return run
+
+
+def test_a_ready_run_is_started_followed_and_completed() -> None:
+    scene = Scene()
+    driven = scene.drive((3, lambda: scene.trigger.end(FIRST)))
+    assert (driven.why, driven.run.status) == (Stop.ENDED, RunStatus.COMPLETED)
+    assert scene.trigger.calls == [FIRST]
+    assert scene.store.outstanding(KEY) == ()
+
+
+def test_every_change_of_status_is_reported_as_it_happens() -> None:
+    scene = Scene()
+    scene.drive((1, lambda: scene.trigger.end(FIRST)))
+    assert scene.changes == [RunStatus.TRIGGERING, RunStatus.RUNNING, RunStatus.COMPLETED]
+
+
+def test_a_run_that_is_not_ready_is_let_go_and_nothing_is_started() -> None:
+    scene = Scene()
+    scene.evaluator.script("freshness", TraitStatus.FAIL)
+    driven = scene.drive()
+    assert (driven.why, driven.run.status) == (Stop.NOT_READY, RunStatus.PENDING)
+    assert scene.trigger.calls == []
+
+
+def test_a_retry_is_waited_for_and_started_no_earlier_than_its_backoff() -> None:
+    scene = Scene(a_spec(retry=RetrySpec(backoff=timedelta(minutes=5))), trigger=FakeTrigger(Start.REFUSED))
+    second = f"{KEY.run_id}/2"
+    driven = scene.drive(*((n, lambda: scene.trigger.end(second)) for n in range(300, 400)))
+    assert driven.run.status is RunStatus.COMPLETED
+    assert scene.trigger.calls == [FIRST, second]
+    assert driven.run.attempts[1].began_at >= NOON + timedelta(minutes=5)
+
+
+def test_a_failed_run_is_told_to_people_before_the_driver_lets_go() -> None:
+    trigger = FakeTrigger(Start.REFUSED)
+    trigger.category = FailureCategory.PERMANENT
+    scene = Scene(trigger=trigger)
+    driven = scene.drive()
+    assert (driven.why, driven.run.status) == (Stop.ENDED, RunStatus.FAILED)
+    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.RUN_FAILED]
+    assert scene.store.outstanding(KEY) == ()
+
+
+def test_a_start_whose_answer_is_lost_is_found_and_never_repeated() -> None:
+    scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST))
+    driven = scene.drive(*((n, lambda: scene.trigger.end(FIRST)) for n in range(1, 100)))
+    assert driven.run.status is RunStatus.COMPLETED
+    assert scene.trigger.calls == [FIRST]
+
+
+def test_a_start_that_nobody_can_look_up_is_left_in_doubt_and_told() -> None:
+    scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
+    driven = scene.drive()
+    assert (driven.why, driven.run.status) == (Stop.DOUBT, RunStatus.TRIGGERING)
+    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.START_UNKNOWN]
+    assert scene.trigger.started == 1
+
+
+def test_a_job_that_vanishes_is_left_in_doubt_and_not_started_again() -> None:
+    scene = Scene()
+    driven = scene.drive((2, lambda: scene.trigger.end(FIRST, JobState.VANISHED)))
+    assert (driven.why, driven.run.status) == (Stop.DOUBT, RunStatus.RUNNING)
+    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.JOB_LOST]
+    assert scene.trigger.started == 1
+
+
+def test_without_waiting_the_driver_lets_go_once_the_job_is_accepted() -> None:
+    scene = Scene()
+    driven = scene.drive(wait=False)
+    assert (driven.why, driven.run.status) == (Stop.DETACHED, RunStatus.RUNNING)
+
+
+def test_a_job_that_reports_its_own_end_is_not_waited_for() -> None:
+    scene = Scene(trigger=FakeTrigger(watchable=False))
+    assert scene.drive().why is Stop.DETACHED
+
+
+def test_the_time_to_wait_is_kept_and_the_job_goes_on() -> None:
+    scene = Scene()
+    driven = scene.drive(until=NOON + MINUTE)
+    assert (driven.why, driven.run.status) == (Stop.TIMED_OUT, RunStatus.RUNNING)
+    assert scene.clock.now() <= NOON + MINUTE + timedelta(seconds=1)
+
+
+def test_looking_at_a_running_job_writes_nothing() -> None:
+    scene = Scene()
+    before: list[int] = []
+    scene.drive((5, lambda: before.append(scene.run().version)), (500, lambda: scene.trigger.end(FIRST)))
+    assert scene.run().version == before[0] + 1, "one change, the end, whatever the number of looks"
+
+
+def test_a_callback_that_arrives_meanwhile_ends_the_waiting() -> None:
+    scene = Scene()
+
+    def call_back() -> None:
+        complete(KEY, Report(succeeded=True, attempt=1), scene.store, scene.clock.now())
+
+    driven = scene.drive((4, call_back))
+    assert (driven.why, driven.run.status) == (Stop.ENDED, RunStatus.COMPLETED)
+
+
+def test_a_job_out_of_sight_for_its_whole_budget_is_told_once_and_still_looked_for() -> None:
+    scene = Scene(a_spec(trigger=TriggerSpec(type="fake", poll_interval=timedelta(seconds=5), poll_budget=3)))
+
+    def hide() -> None:
+        scene.trigger.poll_trouble = OSError("no route to host")
+
+    def show() -> None:
+        scene.trigger.poll_trouble = None
+        scene.trigger.end(FIRST)
+
+    driven = scene.drive((2, hide), (400, show))
+    assert driven.run.status is RunStatus.COMPLETED
+    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.JOB_LOST]
+
+
+def test_an_alert_that_nobody_took_stays_wished() -> None:
+    scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
+    hands = scene.hands._replace(sinks=(_NobodyThere(),))
+    open_run(a_slot(), scene.spec, scene.store, NOON)
+    Driver(hands, JumpingPacer(scene.clock)).drive(KEY)
+    assert [type(wish).__name__ for wish in scene.store.outstanding(KEY)] == ["RaiseAlert"]
+
+
+class _NobodyThere:
+    def deliver(self, alert: object, *, timeout: timedelta) -> None:
+        from interlock.errors import SinkError
+
+        raise SinkError("nobody there")

@@ -1,0 +1,42 @@
+"""Forgetting the jobs of old runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from tests.acceptance.cli import a_project
+
+from interlock.app.arrivals import open_run
+from interlock.config.load import load_project
+from interlock.core.runs import RunStatus
+from interlock.runtime.clock import SystemPacer
+from interlock.runtime.driver import Driver
+from interlock.runtime.tidying import tidy_jobs
+from interlock.runtime.wiring import Interlock, state_dir
+from interlock.testing.builders import NOON, a_slot
+
+
+def test_the_jobs_of_the_newest_runs_are_kept_and_older_ones_forgotten(tmp_path: Path) -> None:
+    project = load_project(a_project(tmp_path))
+    spec = project.pipelines["orders"].spec
+    with Interlock(project) as work:
+        for day in range(1, 5):
+            slot = a_slot(f"2026-03-0{day}", pipeline="orders")
+            run = open_run(slot, spec, work.store, NOON + timedelta(days=day)).run
+            driven = Driver(work.hands, SystemPacer(work.clock)).drive(run.key)
+            assert driven.run.status is RunStatus.COMPLETED
+        jobs = state_dir(project) / "jobs"
+        assert len(list(jobs.iterdir())) == 4
+        assert tidy_jobs(work, "orders", kept=3) == 1
+        assert len(list(jobs.iterdir())) == 3
+        assert tidy_jobs(work, "orders", kept=3) == 0
+
+
+def test_the_job_of_a_run_that_has_not_ended_is_never_forgotten(tmp_path: Path) -> None:
+    project = load_project(a_project(tmp_path, job="sleep 0.2"))
+    spec = project.pipelines["orders"].spec
+    with Interlock(project) as work:
+        run = open_run(a_slot(pipeline="orders"), spec, work.store, NOON).run
+        Driver(work.hands, SystemPacer(work.clock)).drive(run.key, wait=False)
+        assert tidy_jobs(work, "orders", kept=0) == 0

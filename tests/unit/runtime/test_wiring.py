@@ -1,0 +1,81 @@
+"""A project becomes working hands."""
+
+from __future__ import annotations
+
+import io
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.acceptance.cli import a_project
+
+from interlock.app.evaluating import evaluate_pipeline
+from interlock.config.load import load_project
+from interlock.core.alerts import Alert, AlertLevel, AlertType
+from interlock.core.runs import RunStatus
+from interlock.errors import StoreError
+from interlock.runtime.wiring import Interlock, allowed_addresses
+from interlock.testing.builders import NOON, a_key, a_slot
+
+
+def test_a_project_opens_evaluates_and_closes_without_leaving_anything_open(tmp_path: Path) -> None:
+    project = load_project(a_project(tmp_path))
+    threads = threading.active_count()
+    process = psutil.Process()
+    before = process.num_fds()
+    with Interlock(project) as work:
+        spec = project.pipelines["orders"].spec
+        evaluation = evaluate_pipeline(spec, a_slot(pipeline="orders"), work.hands)
+        assert evaluation.readiness.ready, evaluation.results
+    assert threading.active_count() <= threads
+    assert process.num_fds() <= before
+    assert process.children() == []
+
+
+def test_a_store_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) -> None:
+    root = a_project(tmp_path)
+    (root / ".interlock").mkdir()
+    (root / ".interlock" / "interlock.db").write_text("this is no database, but it is long enough to look at" * 40)
+    project = load_project(root)
+    before = psutil.Process().num_fds()
+    with pytest.raises(StoreError, match=r"interlock\.db"):
+        Interlock(project)
+    assert psutil.Process().num_fds() <= before
+
+
+def test_alerts_reach_the_sinks_that_the_project_lists(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with Interlock(load_project(a_project(tmp_path)), stream=stream) as work:
+        alert = Alert(
+            alert_id="a",
+            alert_type=AlertType.RUN_FAILED,
+            level=AlertLevel.ERROR,
+            run=a_key(pipeline="orders"),
+            at=NOON,
+            message="it failed",
+        )
+        for sink in work.hands.sinks:
+            sink.deliver(alert, timeout=timedelta(seconds=1))
+    assert "it failed" in stream.getvalue()
+
+
+def test_loopback_is_reachable_by_default_and_nothing_else_private(tmp_path: Path) -> None:
+    """T-74, BUG-193."""
+    assert allowed_addresses(load_project(a_project(tmp_path))) == ("127.0.0.0/8", "::1/128")
+
+
+def test_builtin_checks_see_other_pipelines_runs(tmp_path: Path) -> None:
+    from interlock.app.arrivals import open_run
+    from interlock.runtime.wiring import UpstreamRuns
+
+    project = load_project(a_project(tmp_path))
+    with Interlock(project) as work:
+        slot = a_slot(pipeline="orders")
+        seen = UpstreamRuns(work.store)
+        assert seen.latest(slot) is None
+        open_run(slot, project.pipelines["orders"].spec, work.store, NOON)
+        found = seen.latest(slot)
+    assert found is not None
+    assert found.status == RunStatus.PENDING

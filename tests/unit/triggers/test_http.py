@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.clients.rawserver import RawServer, raw, reply
+
+from interlock.clients.http import HttpClient
+from interlock.core.traits import FailureCategory
+from interlock.errors import MissingExtra, TriggerError
+from interlock.ports.triggers import Absent, JobHandle, JobReport, JobState
+from interlock.testing.conformance.triggers import TIMEOUT, a_job
+from interlock.triggers.context import TriggerContext
+from interlock.triggers.http import HttpConfig, HttpTrigger
+
+pytestmark = pytest.mark.enable_socket
+RUN_ID = "daily-sales:daily:2026-03-07:1"
+
+
+@pytest.fixture
+def client() -> Iterator[HttpClient]:
+    made = HttpClient(allow=["127.0.0.1"], max_body=1 << 16)
+    yield made
+    made.close()
+
+
+def trigger(client: HttpClient, *, callback: str = "", allow: tuple[str, ...] = (), **keys: Any) -> HttpTrigger:
+    context = TriggerContext(state_dir=Path("/"), root=Path("/"), http=client, callback_url=callback, env_allow=allow)
+    return HttpTrigger(msgspec.convert(keys, HttpConfig), context)
+
+
+def start(client: HttpClient, answer: Callable[[socket.socket, bytes], None], **keys: Any) -> JobHandle:
+    with RawServer(answer) as server:
+        return trigger(client, url=server.url, **keys).start(a_job(), timeout=TIMEOUT)
+
+
+def refused(client: HttpClient, answer: Callable[[socket.socket, bytes], None], **keys: Any) -> TriggerError:
+    with pytest.raises(TriggerError) as caught:
+        start(client, answer, **keys)
+    return caught.value
+
+
+def poll(client: HttpClient, answer: Callable[[socket.socket, bytes], None], **keys: Any) -> JobReport:
+    with RawServer(answer) as server:
+        made = trigger(client, url="http://unused/", statusUrl=server.url + "/jobs/{id}", **keys)
+        return made.poll(a_job(), JobHandle(id="j/1"), timeout=TIMEOUT)
+
+
+def test_the_callee_is_told_which_run_it_works_for_and_where_to_report(client: HttpClient) -> None:
+    """T-98."""
+    with RawServer(reply()) as server:
+        made = trigger(
+            client, callback="https://me/x", url=server.url, body={"day": "x"}, headers={"X-Interlock-Run-Id": "forged"}
+        )
+        handle = made.start(a_job(attempt=2), timeout=TIMEOUT)
+    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    lines = head.lower().split("\r\n")
+    assert lines[0].startswith("post / ")
+    assert f"x-interlock-run-id: {RUN_ID}" in lines
+    assert "x-interlock-attempt: 2" in lines
+    assert f"idempotency-key: {RUN_ID}/2" in lines
+    assert "x-interlock-callback: https://me/x" in lines
+    assert "content-type: application/json" in lines
+    assert body == '{"day":"x"}'
+    assert handle.id == f"{RUN_ID}/2"
+
+
+def test_a_text_is_sent_as_it_is_and_headers_may_say_what_it_is(client: HttpClient) -> None:
+    with RawServer(reply()) as server:
+        made = trigger(client, url=server.url, body="a=$1&b='q'", headers={"Content-Type": "text/plain"}, method="put")
+        made.start(a_job(), timeout=TIMEOUT)
+    head, _, body = server.requests[0].decode().partition("\r\n\r\n")
+    assert head.startswith("PUT ")
+    assert "content-type: text/plain" in head.lower()
+    assert body == "a=$1&b='q'"
+
+
+@pytest.mark.parametrize(
+    ("status", "started", "category"),
+    [
+        ("400 Bad Request", False, "PERMANENT"),
+        ("404 Not Found", False, "PERMANENT"),
+        ("408 Request Timeout", False, "TRANSIENT"),
+        ("409 Conflict", None, "PERMANENT"),
+        ("425 Too Early", False, "TRANSIENT"),
+        ("429 Too Many Requests", False, "TRANSIENT"),
+        ("302 Found", False, "PERMANENT"),
+        ("303 See Other", None, "PERMANENT"),
+        ("500 Internal Server Error", None, "TRANSIENT"),
+        ("501 Not Implemented", False, "PERMANENT"),
+        ("502 Bad Gateway", None, "TRANSIENT"),
+        ("503 Service Unavailable", None, "TRANSIENT"),
+    ],
+)
+def test_the_status_decides_what_is_known_of_the_start(
+    client: HttpClient, status: str, started: bool | None, category: str
+) -> None:
+    """T-20, BUG-186."""
+    error = refused(client, reply(status))
+    assert (error.started, error.category) == (started, category)
+
+
+def test_a_server_that_asks_to_come_back_later_has_not_started_anything(client: HttpClient) -> None:
+    error = refused(client, reply("503 Service Unavailable", b"", "Retry-After: 5"))
+    assert (error.started, error.category) == (False, "TRANSIENT")
+
+
+def test_nobody_knows_whether_a_request_cut_off_was_heeded(client: HttpClient) -> None:
+    error = refused(client, raw(b""))
+    assert (error.started, error.category) == (None, "TRANSIENT")
+
+
+def test_a_slow_target_is_a_timeout_and_nobody_knows(client: HttpClient) -> None:
+    """LAT-46."""
+
+    def wait(peer: socket.socket, request: bytes) -> None:
+        server.stopping.wait(10)
+
+    with RawServer(wait) as server:
+        made = trigger(client, url=server.url, timeout=0.3)
+        with pytest.raises(TriggerError) as caught:
+            made.start(a_job(), timeout=TIMEOUT)
+        server.stopping.set()
+    assert (caught.value.started, caught.value.category) == (None, "TIMEOUT")
+
+
+def test_the_callers_deadline_rules_over_the_configured_one(client: HttpClient) -> None:
+    def wait(peer: socket.socket, request: bytes) -> None:
+        server.stopping.wait(10)
+
+    with RawServer(wait) as server:
+        with pytest.raises(TriggerError, match="in time"):
+            trigger(client, url=server.url, timeout=3600).start(a_job(), timeout=timedelta(seconds=0.3))
+        server.stopping.set()
+
+
+def test_an_address_that_is_not_permitted_is_refused_for_good(client: HttpClient) -> None:
+    """T-74, BUG-180."""
+    with pytest.raises(TriggerError) as caught:
+        trigger(client, url="http://169.254.169.254/latest").start(a_job(), timeout=TIMEOUT)
+    assert (caught.value.started, caught.value.category) == (False, "PERMANENT")
+
+
+def test_a_refused_connection_has_started_nothing_and_may_be_tried_again(client: HttpClient) -> None:
+    """BUG-186."""
+    with RawServer(reply()) as server:
+        port = server.port
+    with pytest.raises(TriggerError) as caught:
+        trigger(client, url=f"http://127.0.0.1:{port}/").start(a_job(), timeout=TIMEOUT)
+    assert (caught.value.started, caught.value.category) == (False, "TRANSIENT")
+
+
+def test_a_repeated_request_is_the_same_request(client: HttpClient) -> None:
+    """BUG-187."""
+    answers = [reply("500 Oops"), reply()]
+
+    def in_turn(peer: socket.socket, request: bytes) -> None:
+        answers.pop(0)(peer, request)
+
+    with RawServer(in_turn) as server:
+        made = trigger(client, url=server.url, body={"a": [1, 2]}, idempotent=True)
+        assert made.repeatable
+        with pytest.raises(TriggerError):
+            made.start(a_job(), timeout=TIMEOUT)
+        made.start(a_job(), timeout=TIMEOUT)
+    assert server.requests[0] == server.requests[1]
+
+
+@pytest.mark.parametrize("size", [5_000, 10_000_000], ids=["small", "huge"])
+def test_an_error_body_is_cleaned_and_cut(client: HttpClient, size: int) -> None:
+    """BUG-120."""
+    body = b"\x1b[31mforged\r\n[ERROR] line\x00" + b"x" * size
+    error = refused(client, reply("400 Bad", body))
+    assert (error.started, error.category) == (False, "PERMANENT")
+    assert len(str(error).encode()) <= 512 + 60
+    assert not any(ord(letter) < 32 for letter in str(error))
+
+
+def test_what_a_target_echoes_of_our_secrets_is_not_repeated(
+    client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-76."""
+    monkeypatch.setenv("DB_PASSWORD", "swordfish")
+    error = refused(
+        client,
+        reply("400 Bad", b"you sent Bearer hunter2 and swordfish"),
+        headers={"Authorization": "Bearer hunter2"},
+        allow=("DB_PASSWORD",),
+    )
+    assert "hunter2" not in str(error)
+    assert "swordfish" not in str(error)
+
+
+def test_a_success_too_large_to_read_is_a_success_when_nothing_in_it_is_wanted(client: HttpClient) -> None:
+    assert start(client, reply("200 OK", b"x" * 200_000)).id == f"{RUN_ID}/1"
+    error = refused(client, reply("200 OK", b"x" * 200_000), runIdPath="id")
+    assert error.started is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "answer", "started"),
+    [
+        ({"status": [202]}, reply("202 Accepted"), True),
+        ({"status": [202]}, reply("200 OK"), None),
+        ({"status": [303]}, reply("303 See Other"), True),
+        ({"path": "data.ok", "equals": True}, reply("200 OK", b'{"data": {"ok": true}}'), True),
+        ({"path": "data.ok", "equals": True}, reply("200 OK", b'{"data": {"ok": false}}'), False),
+        ({"path": "0.state", "equals": "go"}, reply("200 OK", b'[{"state": "go"}]'), True),
+        ({"path": "ok", "equals": True}, reply("200 OK", b"<html>"), None),
+    ],
+)
+def test_the_success_rule_says_what_a_start_looks_like(
+    client: HttpClient, rule: dict[str, Any], answer: Callable[[socket.socket, bytes], None], started: bool | None
+) -> None:
+    if started:
+        assert start(client, answer, success=rule).id
+    else:
+        assert refused(client, answer, success=rule).started is started
+
+
+def test_the_targets_own_id_is_the_handle(client: HttpClient) -> None:
+    """BUG-115, LAT-07."""
+    assert start(client, reply("200 OK", b'{"run": {"id": 17}}'), runIdPath="run.id").id == "17"
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"id": ""}', b'{"id": null}', b'{"id": true}', b'{"id": {}}', b"nonsense"])
+def test_a_job_started_without_its_id_is_trouble_at_once(client: HttpClient, body: bytes) -> None:
+    """T-22."""
+    assert refused(client, reply("200 OK", body), runIdPath="id").started is True
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (b'{"status": "RUNNING"}', JobState.RUNNING),
+        (b'{"status": "Succeeded"}', JobState.SUCCEEDED),
+        (b'{"status": "failed"}', JobState.FAILED),
+        (b'{"status": "EXPIRED"}', JobState.UNSEEN),
+        (b"{}", JobState.UNSEEN),
+        (b"nonsense", JobState.UNSEEN),
+        (b'{"status": ["running"]}', JobState.UNSEEN),
+    ],
+)
+def test_the_status_page_is_read_by_the_rule(client: HttpClient, body: bytes, state: JobState) -> None:
+    """T-22: a state nobody listed is not "still running"."""
+    report = poll(client, reply("200 OK", body))
+    assert report.state is state
+    assert (report.category is FailureCategory.TRANSIENT) == (state is JobState.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("404 Not Found", JobState.VANISHED),
+        ("410 Gone", JobState.VANISHED),
+        ("401 Unauthorized", JobState.UNSEEN),
+        ("500 Oops", JobState.UNSEEN),
+        ("302 Found", JobState.UNSEEN),
+    ],
+)
+def test_a_job_the_target_does_not_know_has_vanished_and_other_trouble_is_no_end(
+    client: HttpClient, status: str, state: JobState
+) -> None:
+    """T-22, LAT-22."""
+    assert poll(client, reply(status)).state is state
+
+
+def test_a_target_that_is_down_is_a_look_that_failed(client: HttpClient) -> None:
+    with RawServer(reply()) as server:
+        port = server.port
+    made = trigger(client, url="http://unused/", statusUrl=f"http://127.0.0.1:{port}/")
+    assert made.poll(a_job(), JobHandle(id="1"), timeout=TIMEOUT).state is JobState.UNSEEN
+
+
+def test_the_status_page_is_asked_with_the_headers_and_the_id(client: HttpClient) -> None:
+    """LAT-22."""
+    with RawServer(reply("200 OK", b'{"status": "done"}')) as server:
+        made = trigger(
+            client, url="http://unused/", statusUrl=server.url + "/jobs/{id}", headers={"Authorization": "Bearer x"}
+        )
+        made.poll(a_job(), JobHandle(id="a/b?c"), timeout=TIMEOUT)
+    assert server.requests[0].startswith(b"GET /jobs/a%2Fb%3Fc HTTP/1.1")
+    assert b"authorization: bearer x" in server.requests[0].lower()
+
+
+def test_without_a_status_page_a_job_runs_until_it_reports(client: HttpClient) -> None:
+    made = trigger(client, url="http://unused/")
+    assert made.poll(a_job(), JobHandle(id="1"), timeout=TIMEOUT).state is JobState.RUNNING
+    assert made.find(a_job(), timeout=TIMEOUT) is Absent.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "attempt", "status", "found"),
+    [
+        ("/jobs/{id}", {}, 1, "200 OK", True),
+        ("/jobs/{id}", {}, 1, "404 Not Found", Absent.CERTAINLY),
+        ("/jobs/{id}", {}, 1, "500 Oops", Absent.UNKNOWN),
+        ("/jobs/{id}", {"runIdPath": "id"}, 1, "404 Not Found", Absent.UNKNOWN),
+        (f"/runs/{RUN_ID}", {}, 1, "200 OK", True),
+        (f"/runs/{RUN_ID}", {}, 2, "200 OK", Absent.UNKNOWN),
+        (f"/runs/{RUN_ID}", {}, 2, "404 Not Found", Absent.CERTAINLY),
+        ("/status", {}, 1, "404 Not Found", Absent.UNKNOWN),
+    ],
+)
+def test_a_job_is_found_only_by_a_page_that_is_its_own(
+    client: HttpClient, path: str, keys: dict[str, Any], attempt: int, status: str, found: Absent | bool
+) -> None:
+    with RawServer(reply(status)) as server:
+        made = trigger(client, url="http://unused/", statusUrl=server.url + path, **keys)
+        got = made.find(a_job(attempt=attempt), timeout=TIMEOUT)
+    assert isinstance(got, JobHandle) if found is True else got is found
+
+
+def test_a_job_found_by_its_run_has_the_targets_own_id(client: HttpClient) -> None:
+    with RawServer(reply("200 OK", b'{"id": "x-9"}')) as server:
+        made = trigger(client, url="http://unused/", statusUrl=f"{server.url}/runs/{RUN_ID}", runIdPath="id")
+        assert made.find(a_job(), timeout=TIMEOUT) == JobHandle(id="x-9")
+
+
+@pytest.mark.parametrize(("status", "fine"), [("200 OK", True), ("404 Not Found", True), ("500 Oops", False)])
+def test_a_cancellation_is_asked_for_and_its_refusal_is_said(client: HttpClient, status: str, fine: bool) -> None:
+    with RawServer(reply(status)) as server:
+        made = trigger(client, url="http://unused/", cancelUrl=server.url + "/{id}", cancelMethod="DELETE")
+        if fine:
+            made.cancel(a_job(), JobHandle(id="1"), timeout=TIMEOUT)
+        else:
+            with pytest.raises(TriggerError, match="could not be stopped"):
+                made.cancel(a_job(), JobHandle(id="1"), timeout=TIMEOUT)
+    assert server.requests[0].startswith(b"DELETE /1 ")
+
+
+def test_a_trigger_without_a_cancel_url_says_that_it_cannot_stop(client: HttpClient) -> None:
+    with pytest.raises(TriggerError, match="cancelUrl"):
+        trigger(client, url="http://unused/").cancel(a_job(), JobHandle(id="1"), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"url": ""},
+        {"url": "http://x/", "verb": "GET"},
+        {"url": "http://x/", "method": "GET X"},
+        {"url": "http://x/", "timeout": 0},
+        {"url": "http://x/", "success": {"path": "a"}},
+        {"url": "http://x/", "headers": {"A": 1}},
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(keys, HttpConfig)
+
+
+def test_without_a_client_the_message_says_what_to_install() -> None:
+    with pytest.raises(MissingExtra):
+        HttpTrigger(HttpConfig(url="http://x/"), TriggerContext(state_dir=Path("/"), root=Path("/")))
