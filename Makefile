@@ -19,6 +19,7 @@ DEV_STAMP := $(VENV)/.dev-installed
 RUN_STAMP := $(VENV)/.run-installed
 DOCS_STAMP := $(DOCS_VENV)/.installed
 INSTALLER := scripts/install.sh pyproject.toml
+SOURCE := src tests bench scripts
 
 .PHONY: help
 help: ## list the targets
@@ -65,8 +66,8 @@ check: lint types ## all static checks
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## style, layers, sizes, locks, the table of traps
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check $(SOURCE)
+	@$(BIN)/ruff format --check $(SOURCE)
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_sizes.py
 	@$(BIN)/python scripts/check_locks.py
@@ -78,8 +79,8 @@ types: $(DEV_STAMP) ## mypy, strict
 
 .PHONY: fmt
 fmt: $(DEV_STAMP) ## put the source into shape
-	@$(BIN)/ruff check --fix-only --quiet
-	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix-only --quiet $(SOURCE)
+	@$(BIN)/ruff format $(SOURCE)
 
 # ---------------------------------------------------------------- tests
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from interlock.errors import MissingExtra, UnknownPlugin
@@ -63,14 +61,22 @@ def load(kind: str, name: str) -> Any:
     builtin = BUILTIN.get((kind, name))
     if builtin is None:
         return _outsider(kind, name)
-    if builtin.extra and find_spec(builtin.module) is None:
+    if builtin.extra and not _installed(builtin.module):
         raise MissingExtra(f"the {kind} {name!r}", builtin.extra)
     module, _, attribute = builtin.path.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
+def _installed(module: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
+
+
 def unknown(kind: str, name: str) -> UnknownPlugin:
     """Describe a name that nobody registered, with the nearest that somebody did."""
+    from difflib import get_close_matches
+
     names = available(kind)
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"

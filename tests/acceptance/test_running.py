@@ -76,8 +76,16 @@ def test_a_rerun_is_a_new_run_with_its_reason_on_record(tmp_path: Path) -> None:
     project = a_project(tmp_path)
     interlock("run", "orders", cwd=project)
     said = interlock("rerun", "orders", "--reason", "source corrected", "--json", cwd=project)
-    assert (said.code, said.document["runId"].endswith(":2"), len(starts(project))) == (0, True, 2)
+    assert (said.code, said.document["runId"].endswith(":2"), len(starts(project))) == (0, True, 2), said.err
     assert "source corrected" in interlock("events", "orders", cwd=project).out
+
+
+def test_a_rerun_while_the_run_is_under_way_starts_nothing(tmp_path: Path) -> None:
+    """LAT-16."""
+    project = a_project(tmp_path, job="sleep 20")
+    assert interlock("run", "orders", "--no-wait", cwd=project).code == 0
+    assert interlock("rerun", "orders", "--reason", "impatience", cwd=project).code == 7
+    assert starts(project) == ["1"]
 
 
 def test_a_rerun_of_what_never_ran_is_not_found(tmp_path: Path) -> None:
@@ -86,6 +94,7 @@ def test_a_rerun_of_what_never_ran_is_not_found(tmp_path: Path) -> None:
 
 
 def test_a_failed_job_leaves_with_4_and_tells_people(tmp_path: Path) -> None:
+    """BUG-105: a permanent failure is not tried again."""
     project = a_project(tmp_path, job="echo no table >&2; exit 2")
     said = interlock("run", "orders", cwd=project)
     assert (said.code, starts(project)) == (4, ["1"])
@@ -106,8 +115,12 @@ def test_a_transient_failure_is_tried_again_after_its_backoff(tmp_path: Path) ->
 
 
 def test_an_exit_status_of_4_is_not_taken_for_a_permanent_failure(tmp_path: Path) -> None:
-    """T-19."""
-    project = a_project(tmp_path, job="exit 4", pipeline="retry: {maxAttempts: 2, backoffSeconds: 0}\n")
+    """T-19, BUG-126: neither by its number nor by what it prints."""
+    project = a_project(
+        tmp_path,
+        job="echo 'status 4: deadline exceeded, PERMANENT' >&2; exit 4",
+        pipeline="retry: {maxAttempts: 2, backoffSeconds: 0}\n",
+    )
     said = interlock("run", "orders", "--json", cwd=project)
     assert (said.code, starts(project)) == (4, ["1", "2"])
     assert said.document["failureCategory"] == "TRANSIENT"
@@ -199,7 +212,63 @@ def test_a_typo_in_any_file_starts_nothing_and_is_named_with_its_line(verb: str,
     assert not (project / ".interlock" / "interlock.db").exists(), "nothing is written"
 
 
+def test_one_broken_file_does_not_stop_the_other_pipelines(tmp_path: Path) -> None:
+    """LAT-27."""
+    project = a_project(tmp_path)
+    (project / "pipelines" / "broken.yaml").write_text("name: broken\narchetype: nowhere\n")
+    said = interlock("run", "orders", cwd=project)
+    assert (said.code, starts(project)) == (0, ["1"])
+    assert "1 other pipelines cannot be used" in said.err
+    broken = interlock("run", "broken", cwd=project)
+    assert (broken.code, "nowhere" in broken.err) == (2, True)
+
+
+def test_two_pipelines_of_one_name_start_nothing_under_that_name(tmp_path: Path) -> None:
+    project = a_project(tmp_path)
+    (project / "pipelines" / "other.yaml").write_text((project / "pipelines" / "orders.yaml").read_text())
+    said = interlock("run", "orders", cwd=project)
+    assert (said.code, starts(project)) == (2, [])
+    assert "pipelines/other.yaml" in said.err
+
+
 def test_codes_can_be_mapped_for_callers_with_their_own(tmp_path: Path) -> None:
     project = a_project(tmp_path, check=FAIL)
     assert interlock("--exit-map", "not_ready=99", "evaluate", "orders", cwd=project).code == 99
     assert interlock("--exit-map", "not_ready=0", "evaluate", "orders", cwd=project).code == 2
+
+
+def test_a_check_that_could_not_tell_leaves_its_trace_in_the_timeline(tmp_path: Path) -> None:
+    """T-123."""
+    project = a_project(tmp_path, check="exit 1")
+    interlock("evaluate", "orders", cwd=project)
+    said = interlock("events", "orders", "--json", cwd=project).document["items"]
+    assert [(line["kind"], line["status"]) for line in said] == [
+        ("TRAIT_EVALUATED", "FAIL"),
+        ("READINESS_CHECKED", "NOT_READY"),
+    ]
+    assert "exited with 1" in said[0]["message"]
+
+
+def test_a_secret_is_named_in_the_files_and_kept_nowhere(tmp_path: Path) -> None:
+    """T-81, T-76."""
+    project = a_project(tmp_path, job='test -n "$1"; exit 3', pipeline="retry: {maxAttempts: 1}\n")
+    (project / "interlock.yaml").write_text("provider: sqlite\nenv: {allow: [TOKEN]}\n")
+    file = project / "pipelines" / "orders.yaml"
+    file.write_text(file.read_text().replace("command: ./job", 'command: ["./job", "${env:TOKEN}"]'))
+    said = interlock("run", "orders", cwd=project, env={"TOKEN": "hunter2-hunter2"})
+    assert (said.code, starts(project)) == (4, ["1"])
+    shown = [interlock(verb, "orders", "--json", cwd=project).out for verb in ("why", "history", "events", "status")]
+    kept = [path.read_bytes() for path in (project / ".interlock").rglob("*") if path.is_file()]
+    assert not any("hunter2" in text for text in (*shown, said.out, said.err))
+    assert not any(b"hunter2" in content for content in kept)
+
+
+def test_the_longest_name_there_may_be_works_everywhere(tmp_path: Path) -> None:
+    """BUG-122, LAT-17: nothing derived from a name has a shorter limit."""
+    name = "a" * 255
+    project = a_project(tmp_path)
+    file = project / "pipelines" / "orders.yaml"
+    file.write_text(file.read_text().replace("name: orders", f"name: {name}"))
+    assert interlock("run", name, cwd=project).code == 0
+    assert interlock("why", name, cwd=project).code == 0
+    assert starts(project) == ["1"]

@@ -13,7 +13,7 @@ from interlock.cli import doctor, pipelines, status
 from interlock.errors import Problem
 
 PAGE = (ROOT / "docs/reference/json-output.md").read_text()
-STRUCTS = {
+STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Readiness": views.ReadinessView,
     "Trait": views.TraitView,
     "Run": views.RunView,

@@ -23,7 +23,7 @@ BLOCKS = [
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_samples_of_a_page_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    """T-13, T-88, T-89."""
+    """T-13, T-15, T-88, T-89."""
     began = _today()
     try:
         _play(page, tmp_path / "first")

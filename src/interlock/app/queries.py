@@ -47,11 +47,15 @@ class EventsView(View, frozen=True, kw_only=True, rename="camel"):
 
 
 class Judgement(NamedTuple):
-    """A verdict as it was given, the slot it is about, and the answers behind it."""
+    """A verdict as it was given, the slot it is about, and the answers behind it.
+
+    `acted_on` says that a job was let through on it: then it is history, and its evidence need not be fresh any more.
+    """
 
     slot: Slot
     readiness: Readiness
     results: tuple[TraitResult, ...]
+    acted_on: bool = False
 
 
 def pipeline_status(spec: PipelineSpec, store: Store, at: datetime, *, recent: int = RECENT) -> StatusView:
@@ -93,7 +97,11 @@ def troubled_status(name: str, problems: tuple[str, ...], runs: tuple[Run, ...] 
 
 def latest_judgement(store: Store, pipeline: str, runs: tuple[Run, ...]) -> Judgement | None:
     """Return the newest verdict on a pipeline, of one of these runs or of an evaluation."""
-    found = [Judgement(run.key.slot, run.readiness, evidence_of(run)) for run in runs if run.readiness is not None]
+    found = [
+        Judgement(run.key.slot, run.readiness, evidence_of(run), acted_on=run.permit is not None)
+        for run in runs
+        if run.readiness is not None
+    ]
     evaluation = store.latest_evaluation(pipeline)
     if evaluation is not None:
         found.append(Judgement(evaluation.slot, evaluation.readiness, evaluation.results))
@@ -101,7 +109,13 @@ def latest_judgement(store: Store, pipeline: str, runs: tuple[Run, ...]) -> Judg
 
 
 def _as_it_counts(spec: PipelineSpec, judged: Judgement, at: datetime) -> ReadinessView:
-    """Show a verdict by the files and the time of now: a PASS that has expired counts as STALE, a new trait as unseen."""
+    """Show a verdict by the files and the time of now: a PASS that has expired counts as STALE, a new trait as unseen.
+
+    A verdict that was acted on is shown as it was given.
+    """
+    if judged.acted_on:
+        slot, results = judged.slot, judged.results
+        return readiness_view(spec, slot.schedule, slot.period, judged.readiness, results)
     now = assess(spec.traits, spec.rule, judged.results, at)
     if now.ready and not judged.readiness.ready:
         # The files ask for less than they did. That is no verdict yet: only the next evaluation gives one.

@@ -95,8 +95,9 @@ def _after(earlier: Claim, start: _Start) -> Event | Silence | None:
     if earlier.refused:
         return _refused(start)
     if start.now() < earlier.until:
-        # A target that knows keys may be asked again at any time: whoever is in the middle of it gets the same job.
-        return _called(start) if start.trigger.repeatable and not start.lapsed() else Silence.LATER
+        # A target that knows keys gives whoever asks the same job, so a crash need not be waited out: one more may call.
+        joins = start.trigger.repeatable and earlier.turn == 1 and not start.lapsed()
+        return _claimed(start, turn=2, joins=True) if joins else Silence.LATER
     known = _looked_for(start)
     if known is None and earlier.turn >= MAX_TURNS:
         reason = f"{MAX_TURNS} starts in a row were cut short"
@@ -126,7 +127,8 @@ def _looked_for(start: _Start) -> Event | Silence | None:
     return TriggerFailed(at=start.now(), attempt=start.job.attempt, category=FailureCategory.TRANSIENT, reason=reason)
 
 
-def _claimed(start: _Start, *, turn: int) -> Event | Silence:
+def _claimed(start: _Start, *, turn: int, joins: bool = False) -> Event | Silence:
+    """Claim one turn and call. `joins`: somebody else may be in the middle of a call for the same attempt."""
     now = start.now()
     claim = Claim(
         run=start.job.run,
@@ -139,12 +141,23 @@ def _claimed(start: _Start, *, turn: int) -> Event | Silence:
     )
     if not start.hands.store.put_claim(claim):
         return Silence.LATER
-    if start.now() >= claim.at + CALL_GRACE and not claim.refused:
+    if claim.refused:
+        return _refused(start)
+    if start.now() >= claim.at + CALL_GRACE:
         # This hand was held up after its claim: a call made now might not be over when others take it to be.
         return Silence.LATER
-    if claim.refused or start.lapsed():
-        return _refused(start)
-    return _called(start)
+    told = _refused(start) if start.lapsed() else _called(start)
+    if isinstance(told, StartRefused | TriggerFailed) and (joins or not _closed(start, turn + 1)):
+        # That nothing came of this call says nothing of another one. Only good news counts while one may be under way.
+        return Silence.LATER
+    return told
+
+
+def _closed(start: _Start, turn: int) -> bool:
+    """See to it that nobody else calls for this attempt; False when somebody has claimed it meanwhile."""
+    now = start.now()
+    never = Claim(run=start.job.run, attempt=start.job.attempt, turn=turn, at=now, until=now, refused=True)
+    return start.hands.store.put_claim(never)
 
 
 def _refused(start: _Start) -> StartRefused:

@@ -8,7 +8,7 @@ import click
 
 from interlock.app.callbacks import Reception, Report, complete
 from interlock.app.views import run_view
-from interlock.cli.context import json_option, opened, project_of
+from interlock.cli.context import json_option, opened, sound_project_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.following import actor
 from interlock.cli.output import emit_json, say, styled
@@ -51,7 +51,7 @@ def command(
       interlock complete "$INTERLOCK_RUN_ID" --status failed --category PERMANENT --reason "schema changed"
     """
     key = _key(run_id)
-    work = opened(ctx, project_of(ctx))
+    work = opened(ctx, sound_project_of(ctx))
     if category is not None and status == "success":
         raise click.UsageError("--category goes with --status failed")
     report = Report(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from interlock.cli.output import tell
 from interlock.config.settings import Settings
-from interlock.errors import NotFound
+from interlock.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
@@ -89,19 +89,26 @@ def opened(ctx: click.Context, project: Project) -> Interlock:
 
 
 def pipeline_of(project: Project, name: str) -> PipelineSpec:
-    """Return one pipeline of the project.
+    """Return one pipeline of the project. One broken file does not keep the others from working, but it is told.
 
     Raises:
+        ConfigError: this pipeline's own files have errors.
         NotFound: there is none of that name; the nearest is named.
     """
+    if name in project.broken:
+        raise ConfigError(project.broken[name])
     found = project.pipelines.get(name)
     if found is not None:
+        if project.broken:
+            tell(f"interlock: {len(project.broken)} other pipelines cannot be used; see: interlock validate")
         return found.spec
     raise no_pipeline(project, name)
 
 
 def no_pipeline(project: Project, name: str) -> NotFound:
     """Say that nothing has this name, and what may have been meant."""
+    from difflib import get_close_matches
+
     names = sorted({*project.pipelines, *project.broken})
     near = get_close_matches(name, names, n=1)
     listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from interlock.app.views import ReadinessView, TraitView, readiness_view
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, project_of
+from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, say, strong, styled
 from interlock.cli.slots import chosen_slot, schedule_option
@@ -31,7 +31,7 @@ def command(ctx: click.Context, pipeline: str, schedule: str | None, period: str
     """
     from interlock.app.evaluating import evaluate_pipeline
 
-    project = project_of(ctx)
+    project = sound_project_of(ctx)
     spec = pipeline_of(project, pipeline)
     work = opened(ctx, project)
     slot = chosen_slot(spec, work.clock.now(), schedule, period)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 
 from interlock.app.arrivals import open_rerun
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, project_of
+from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
 from interlock.cli.following import actor, duration, follow
 from interlock.cli.run import READINESS, join
 from interlock.cli.slots import chosen_slot, schedule_option
@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913  (one parameter an option)
     """
     if not reason.strip():
         raise click.UsageError("--reason must say something: it is the record of why the slot was run again")
-    project = project_of(ctx)
+    project = sound_project_of(ctx)
     spec = pipeline_of(project, pipeline)
     work = opened(ctx, project)
     now = work.clock.now()

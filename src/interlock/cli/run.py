@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from interlock.app.arrivals import Opened, Opening, open_run
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, project_of
+from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.following import actor, duration, follow
 from interlock.cli.output import moment
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock run example --no-wait
       interlock run example --force --reason "source confirmed complete by phone"
     """
-    project = project_of(ctx)
+    project = sound_project_of(ctx)
     spec = pipeline_of(project, pipeline)
     work = opened(ctx, project)
     now = work.clock.now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import click
@@ -55,6 +54,8 @@ def chosen_slot(spec: PipelineSpec, at: datetime, schedule: str | None, period: 
 
 
 def _named(spec: PipelineSpec, name: str) -> ScheduleSpec:
+    from difflib import get_close_matches
+
     found = spec.schedule(name)
     if found is not None:
         return found

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from interlock.app.views import push_view
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, project_of
+from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
 from interlock.cli.following import actor, duration
 from interlock.cli.output import emit_json, say, span, styled
 from interlock.codec.documents import document
@@ -84,7 +84,7 @@ def push(  # noqa: PLR0913, PLR0917  (one parameter an option)
       interlock traits push orders upstream-dependency --status PASS --ttl 30m
       interlock traits push orders row-count --status FAIL --value '{"rows": 0}' --reason "nothing landed"
     """
-    project = project_of(ctx)
+    project = sound_project_of(ctx)
     spec = pipeline_of(project, pipeline)
     found = _pushable(spec, trait)
     if schedule is not None and spec.schedule(schedule) is None:

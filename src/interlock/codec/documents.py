@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -19,22 +20,25 @@ def canonical(value: object) -> str:
         ValueError: the value is not JSON.
     """
     try:
-        _refuse_nan(value)
+        _require_json(value)
         return _encoder.encode(value).decode()
     except (TypeError, msgspec.EncodeError, UnicodeEncodeError, RecursionError) as exc:
         raise ValueError(f"not JSON: {exc}") from exc
 
 
-def _refuse_nan(value: object) -> None:
+def _require_json(value: object) -> None:
+    # msgspec would quietly turn sets into lists and bytes into base64; what comes back must be what went in.
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  (NaN is what differs from itself)
+        if not isfinite(value):
             raise ValueError("not JSON: NaN or infinity")
     elif isinstance(value, Mapping):
         for item in value.values():
-            _refuse_nan(item)
+            _require_json(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            _refuse_nan(item)
+            _require_json(item)
+    elif not (value is None or isinstance(value, str | int)):
+        raise ValueError(f"not JSON: {type(value).__name__}")
 
 
 def document(mapping: Mapping[str, Any]) -> Document:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +13,7 @@ from interlock.core.periods import Period
 from interlock.core.pipelines import PipelineSpec
 
 T = TypeVar("T")
+
 
 def _encoded(value: object) -> object:
     if isinstance(value, Document):
@@ -64,4 +64,6 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
 
 def digest(spec: PipelineSpec) -> str:
     """Name a spec after its content: equal specs have equal digests, in every process and version of Python."""
+    from hashlib import sha256  # it loads OpenSSL, which reading commands can do without
+
     return sha256(to_json(spec)).hexdigest()[:32]

@@ -141,7 +141,7 @@ def build_sink(entry: dict[str, Any], path: Steps, source: Source, checks: Check
     except Refused as exc:
         source.refuse((*path, "type"), exc)
         return None
-    for one in found:
+    for one in (*found, *checks.placeholders(config)):
         source.fail((*path, *one.path), f"alerts: {one.message}", one.hint, one.rule, on_key=one.on_key)
     try:
         return SinkSpec(type=kind, config=document(config))

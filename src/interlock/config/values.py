@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, time, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
@@ -55,6 +54,8 @@ _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 def meant(word: str, choices: Iterable[str]) -> str:
     """Return a hint: the nearest of the choices, or all of them while they are few, or nothing."""
+    from difflib import get_close_matches
+
     there = sorted(choices)
     lowered = {choice.lower(): choice for choice in there}
     near = get_close_matches(word.lower(), lowered, n=1)

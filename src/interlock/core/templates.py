@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from interlock.core.ids import RunKey
@@ -102,6 +101,8 @@ def _check_name(match: re.Match[str]) -> str:
 
 
 def _nearest(name: str) -> str | None:
+    from difflib import get_close_matches
+
     plain = name.lower()
     folded = plain.replace("_", "")
     if folded in _ALIASES:
@@ -111,6 +112,8 @@ def _nearest(name: str) -> str | None:
 
 
 def _check_env(name: str, env_allow: Sequence[str]) -> None:
+    from difflib import get_close_matches
+
     if name not in env_allow:
         near = get_close_matches(name, env_allow, n=1)
         hint = f"did you mean {near[0]}?" if near else f"add {name} to `env.allow` in the project file"

@@ -34,19 +34,19 @@ class TriggerFactory:
         values = values_for(job.run, job.attempt)
         try:
             normal = kind.normal_form(config) if hasattr(kind, "normal_form") else config
-            ready = msgspec.convert(_filled(normal, values, self._env), kind.Config)
+            ready = msgspec.convert(filled(normal, values, self._env), kind.Config)
         except ValueError as exc:
             raise ConfigError(f"the {spec.type} trigger of {job.run.slot.pipeline} cannot be used: {exc}") from exc
         trigger: Trigger = kind(ready, self._context)
         return trigger
 
 
-def _filled(value: Any, values: Mapping[str, str], env: Mapping[str, str]) -> Any:
+def filled(value: Any, values: Mapping[str, str], env: Mapping[str, str]) -> Any:
     """Expand every string inside a parsed value, never the text it was parsed from."""
     if isinstance(value, str):
         return expand(value, values, env)
     if isinstance(value, list | tuple):
-        return [_filled(item, values, env) for item in value]
+        return [filled(item, values, env) for item in value]
     if isinstance(value, dict):
-        return {key: _filled(item, values, env) for key, item in value.items()}
+        return {key: filled(item, values, env) for key, item in value.items()}
     return value

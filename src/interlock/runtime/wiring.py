@@ -24,7 +24,7 @@ from interlock.evaluators.builtin.context import Context, UpstreamRun
 from interlock.ports.sinks import Sink
 from interlock.runtime.clock import SystemClock
 from interlock.runtime.pool import Pool
-from interlock.runtime.triggers import TriggerFactory
+from interlock.runtime.triggers import TriggerFactory, filled
 from interlock.sinks.context import SinkContext
 from interlock.stores.kernel import Kernel
 from interlock.stores.pushes import PushRows
@@ -169,12 +169,14 @@ class Interlock:
 
     def _sinks(self) -> tuple[Sink, ...]:
         context = SinkContext(stream=self._stream, root=self.project.root, http=self._http)
+        allowed = {name: self._env[name] for name in self.project.settings.env_allow if name in self._env}
         made: list[Sink] = []
         for spec in self.project.settings.sinks:
             kind = plugins.load("sink", spec.type)
             try:
-                made.append(kind(msgspec.convert(mapping(spec.config), kind.Config), context))
-            except ValueError as exc:
+                config = filled(mapping(spec.config), {}, allowed)
+                made.append(kind(msgspec.convert(config, kind.Config), context))
+            except (ValueError, KeyError) as exc:
                 raise ConfigError(f"the alert sink {spec.type!r} cannot be used: {exc}") from exc
         return tuple(made)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from msgspec import Struct
+
 from interlock.codec import wire
 from interlock.core.chronicle import EventRecord
 from interlock.core.commands import Command
@@ -21,6 +23,7 @@ T = TypeVar("T")
 
 _TRIES: Final = 20
 _PAGE: Final = 500
+_SPECS: Final = 1000
 
 
 class Repository:
@@ -31,6 +34,8 @@ class Repository:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        # What a digest names never changes, and every decision needs one: reading it again would cost as much as deciding.
+        self._specs: dict[str, PipelineSpec] = {}
 
     # ------------------------------------------------------------------ runs
 
@@ -104,13 +109,15 @@ class Repository:
         """Return the latest records before a cursor, oldest of them first.
 
         A cursor names a stored line and a place within it, since one commit may tell several things.
+
+        Raises:
+            ValueError: the cursor is none.
         """
-        line, _, place = (before or "").rpartition("|")
-        upto = int(place) if line else 0
         found: list[TimelineRecord] = []
-        if line and upto:
-            found += self._within(pipeline, line, upto)
-        after = _cursor(line) if line else None
+        after = None
+        if before is not None:
+            after, place = _line_and_place(before)
+            found += self._within(pipeline, after)[:place]
         while len(found) < limit:
             page = self.kernel.listing(
                 keys.timeline_kind(pipeline), Page(limit=min(limit, _PAGE), after=after, backwards=True)
@@ -120,30 +127,43 @@ class Repository:
             if len(page) < min(limit, _PAGE):
                 break
             after = cursor_of(page[-1])
-        return tuple(found[-limit:])
+        return tuple(found[max(len(found) - limit, 0) :])
 
-    def _within(self, pipeline: str, line: str, upto: int) -> list[TimelineRecord]:
-        _, pk, sk = _cursor(line).split("\0")
+    def _within(self, pipeline: str, line: str) -> list[TimelineRecord]:
+        _, pk, sk = line.split("\0")
         record = self.kernel.get(pk, sk)
-        return [] if record is None else _timeline_records(pipeline, record)[:upto]
+        return [] if record is None else _timeline_records(pipeline, record)
 
     # ------------------------------------------------------------------ specs
 
     def put_spec(self, spec: PipelineSpec) -> str:
         """Keep a spec and return its digest."""
         name = wire.digest(spec)
+        if name in self._specs:
+            return name
         pk = keys.spec_pk(name)
         if self.kernel.get(pk, keys.SPEC_SK) is None:
             # False means that somebody else kept the same content first, which is as good.
             self.kernel.commit(pk, [Put(Record(pk=pk, sk=keys.SPEC_SK, version=1, body=wire.to_builtins(spec)))])
-        return name
+        return self._kept(name, spec)
 
     def spec(self, digest: str) -> PipelineSpec:
         """Return a spec by its digest."""
+        known = self._specs.get(digest)
+        if known is not None:
+            return known
         record = self.kernel.get(keys.spec_pk(digest), keys.SPEC_SK)
         if record is None:
             raise NotFound(f"the store holds no pipeline spec {digest}: it was removed or belongs to another store")
-        return decoded(record, PipelineSpec)
+        spec = decoded(record, PipelineSpec)
+        self._kept(digest, spec)
+        return spec
+
+    def _kept(self, digest: str, spec: PipelineSpec) -> str:
+        if len(self._specs) >= _SPECS:
+            self._specs.clear()
+        self._specs[digest] = spec
+        return digest
 
     # ------------------------------------------------------------------ evaluations
 
@@ -186,6 +206,14 @@ class Repository:
         sk = keys.claim_sk(claim.run, claim.attempt)
         row = Record(pk=pk, sk=sk, version=claim.turn, body=wire.to_builtins(claim))
         return self.kernel.commit(pk, [Put(row)])
+
+
+class _Told(Struct, frozen=True, kw_only=True):
+    """What a row of the timeline tells, whatever else is in it."""
+
+    slot: Slot
+    records: tuple[EventRecord, ...]
+    run_id: RunId = RunId("")
 
 
 def decoded(record: Record, kind: type[T]) -> T:
@@ -239,21 +267,23 @@ def _outbox_record(run: Run, command: Command) -> Record:
 
 
 def _timeline_records(pipeline: str, record: Record) -> list[TimelineRecord]:
-    slot = wire.from_builtins(record.body["slot"], Slot)
-    told = wire.from_builtins(record.body["records"], tuple[EventRecord, ...])
+    told = decoded(record, _Told)
     line = cursor_of(record).replace("\0", "|")
     return [
         TimelineRecord(
             cursor=f"{line}|{place}",
             pipeline=pipeline,
-            schedule=slot.schedule,
-            period=slot.period,
-            run_id=RunId(record.body.get("run_id", "")),
+            schedule=told.slot.schedule,
+            period=told.slot.period,
+            run_id=told.run_id,
             record=each,
         )
-        for place, each in enumerate(told)
+        for place, each in enumerate(told.records)
     ]
 
 
-def _cursor(line: str) -> str:
-    return line.replace("|", "\0")
+def _line_and_place(cursor: str) -> tuple[str, int]:
+    *line, place = cursor.split("|")
+    if len(line) != 3 or not (place.isascii() and place.isdecimal()):
+        raise ValueError(f"not a cursor of a timeline: {cursor!r} (take it from a record that was listed)")
+    return "\0".join(line), int(place)

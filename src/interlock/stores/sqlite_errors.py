@@ -24,7 +24,9 @@ _RETRY: Final[dict[int, str]] = {
 _FINAL: Final[dict[int, str]] = {
     sqlite3.SQLITE_CORRUPT: "the file is damaged. Stop Interlock, keep a copy of the file, and restore a backup, or "
     "save what can be read with `sqlite3 {path} .recover`",
-    sqlite3.SQLITE_NOTADB: "it is not a SQLite database. Check the path, or move the file away to start an empty store",
+    sqlite3.SQLITE_NOTADB: (
+        "it is not a SQLite database. Check the path, or restore a backup: an empty store would not know what has run"
+    ),
     sqlite3.SQLITE_READONLY: "this user may not write the file or its directory (SQLite also writes {path}-wal and "
     "{path}-shm, even for reading). Correct owner and permissions of both, or run as their owner",
     sqlite3.SQLITE_PERM: "this user has no permission for it. Correct owner and permissions, or run as its owner",

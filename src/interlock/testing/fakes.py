@@ -92,6 +92,11 @@ class FakeTrigger:
         self._starts = deque(starts)
         self._lock = Lock()
 
+    def script(self, *starts: Start) -> None:
+        """Say what happens to the next starts; after them all goes well."""
+        with self._lock:
+            self._starts = deque(starts)
+
     @property
     def started(self) -> int:
         """Return how many jobs were really started, of all keys."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from interlock.clients.processes import Launch, SupervisedJobs, job_environment
 from interlock.core.templates import has_placeholder
 from interlock.ports.triggers import Absent, Job, JobHandle, JobReport
 from interlock.triggers.context import TriggerContext
@@ -88,6 +87,9 @@ class CommandTrigger:
     def __init__(self, config: CommandConfig, context: TriggerContext) -> None:
         self._config = config
         self._context = context
+        # Imported when a job is at hand: checking a configuration must stay quick.
+        from interlock.clients.processes import SupervisedJobs
+
         self._jobs = SupervisedJobs(context.state_dir / "jobs", root=context.root)
 
     @staticmethod
@@ -114,6 +116,8 @@ class CommandTrigger:
 
     def start(self, job: Job, *, timeout: timedelta) -> JobHandle:
         """Start the process, or return the one already started under this key."""
+        from interlock.clients.processes import Launch, job_environment
+
         environment = job_environment(
             os.environ, self._context.env_allow, {**self._config.env, **self._context.described(job)}
         )

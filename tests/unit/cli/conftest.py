@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 from tests.acceptance.cli import a_project
 from tests.unit.cli.terminal import Terminal
 
@@ -21,5 +23,6 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     root = a_project(tmp_path / "project")
     monkeypatch.chdir(root)
     before = signal.getsignal(signal.SIGTERM)
-    yield Terminal(root, capsys)
+    with time_machine.travel(datetime(2026, 3, 7, 12, tzinfo=UTC)):  # not across a midnight, whatever the hour
+        yield Terminal(root, capsys)
     signal.signal(signal.SIGTERM, before)

@@ -49,7 +49,9 @@ def test_a_caller_may_have_codes_of_its_own() -> None:
     assert parse_exit_map("") == {}
 
 
-@pytest.mark.parametrize("text", ["notready=9", "not_ready", "not_ready=", "not_ready=256", "not_ready=-1", "not_ready=x"])
+@pytest.mark.parametrize(
+    "text", ["notready=9", "not_ready", "not_ready=", "not_ready=256", "not_ready=-1", "not_ready=x"]
+)
 def test_a_map_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"exit code"):
         parse_exit_map(text)

@@ -232,3 +232,15 @@ def test_a_waiting_run_that_is_cancelled_asks_for_nothing() -> None:
     story.tell(CancelAsked(at=story.at, actor="ann", reason="enough"))
     assert (story.run.status, story.commands, story.run.attempts) == (RunStatus.CANCELLED, (), ())
     assert SPEC.trigger is not None
+
+
+def test_a_doubt_without_a_reason_is_a_doubt_all_the_same() -> None:
+    """T-22."""
+    start, look, sight = triggering(), running(), running()
+    start.tell(TriggerInDoubt(at=NOON, attempt=1, reason=""))
+    look.tell(JobVanished(at=NOON, attempt=1, reason=""))
+    for count in range(2):
+        sight.tell(JobUnseen(at=NOON, attempt=1, look=count, reason=""))
+    for story in (start, look, sight):
+        assert story.run.doubt == "no reason was given"
+        assert len(_alerts(story)) == 1

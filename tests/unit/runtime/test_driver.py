@@ -184,10 +184,21 @@ def test_a_job_out_of_sight_for_its_whole_budget_is_told_once_and_still_looked_f
 
 
 def test_an_alert_that_nobody_took_stays_wished() -> None:
+    """T-44."""
     scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
     hands = scene.hands._replace(sinks=(_NobodyThere(),))
     open_run(a_slot(), scene.spec, scene.store, NOON)
     Driver(hands, JumpingPacer(scene.clock)).drive(KEY)
+    assert [type(wish).__name__ for wish in scene.store.outstanding(KEY)] == ["RaiseAlert"]
+
+
+def test_an_alert_that_one_of_two_sinks_did_not_take_stays_wished_and_reaches_the_other() -> None:
+    """BUG-179."""
+    scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
+    hands = scene.hands._replace(sinks=(_NobodyThere(), scene.sink))
+    open_run(a_slot(), scene.spec, scene.store, NOON)
+    Driver(hands, JumpingPacer(scene.clock)).drive(KEY)
+    assert len(scene.sink.delivered) >= 1
     assert [type(wish).__name__ for wish in scene.store.outstanding(KEY)] == ["RaiseAlert"]
 
 

@@ -15,7 +15,7 @@ from interlock.app.evaluating import evaluate_pipeline
 from interlock.config.load import load_project
 from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.runs import RunStatus
-from interlock.errors import StoreError
+from interlock.errors import ConfigError, StoreError
 from interlock.runtime.wiring import Interlock, allowed_addresses
 from interlock.testing.builders import NOON, a_key, a_slot
 
@@ -45,19 +45,47 @@ def test_a_store_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path) -> No
     assert psutil.Process().num_fds() <= before
 
 
+def test_trouble_at_the_opening_is_told_every_time(tmp_path: Path) -> None:
+    """BUG-08."""
+    root = a_project(tmp_path)
+    (root / ".interlock" / "interlock.db").mkdir(parents=True)
+    said = []
+    for _ in range(2):
+        with pytest.raises(StoreError) as caught:
+            Interlock(load_project(root))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert "interlock.db" in said[0]
+
+
+def test_a_sink_may_take_its_secret_from_an_allowed_variable(tmp_path: Path) -> None:
+    """BUG-177: nothing secret has to stand in a file."""
+    root = a_project(tmp_path)
+    alerts = "alerts: [{type: file, path: 'alerts-${env:TEAM}.jsonl'}]\nenv: {allow: [TEAM]}\n"
+    (root / "interlock.yaml").write_text(alerts)
+    with Interlock(load_project(root), env={"TEAM": "blue"}) as work:
+        work.hands.sinks[0].deliver(an_alert(), timeout=timedelta(seconds=1))
+    assert (root / "alerts-blue.jsonl").exists()
+    with pytest.raises(ConfigError, match="TEAM"):
+        Interlock(load_project(root), env={})
+
+
+def an_alert() -> Alert:
+    return Alert(
+        alert_id="a",
+        alert_type=AlertType.RUN_FAILED,
+        level=AlertLevel.ERROR,
+        run=a_key(pipeline="orders"),
+        at=NOON,
+        message="it failed",
+    )
+
+
 def test_alerts_reach_the_sinks_that_the_project_lists(tmp_path: Path) -> None:
     stream = io.StringIO()
     with Interlock(load_project(a_project(tmp_path)), stream=stream) as work:
-        alert = Alert(
-            alert_id="a",
-            alert_type=AlertType.RUN_FAILED,
-            level=AlertLevel.ERROR,
-            run=a_key(pipeline="orders"),
-            at=NOON,
-            message="it failed",
-        )
         for sink in work.hands.sinks:
-            sink.deliver(alert, timeout=timedelta(seconds=1))
+            sink.deliver(an_alert(), timeout=timedelta(seconds=1))
     assert "it failed" in stream.getvalue()
 
 

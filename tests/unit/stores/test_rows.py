@@ -40,6 +40,7 @@ def test_bodies_that_mean_the_same_are_stored_as_the_same_text() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"text"', b'{"a": \xff}', b"[" * 100_000, 7, None])
 def test_a_row_that_cannot_be_decoded_is_named(body: bytes) -> None:
+    """BUG-51, BUG-54."""
     with pytest.raises(UnreadableRecord, match="the row 's' of 'p'"):
         record_of(Row("p", "s", 1, body, None, None, None, ""))
 

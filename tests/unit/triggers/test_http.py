@@ -217,6 +217,7 @@ def test_a_success_too_large_to_read_is_a_success_when_nothing_in_it_is_wanted(c
 def test_the_success_rule_says_what_a_start_looks_like(
     client: HttpClient, rule: dict[str, Any], answer: Callable[[socket.socket, bytes], None], started: bool | None
 ) -> None:
+    """LAT-21."""
     if started:
         assert start(client, answer, success=rule).id
     else:
@@ -247,7 +248,7 @@ def test_a_job_started_without_its_id_is_trouble_at_once(client: HttpClient, bod
     ],
 )
 def test_the_status_page_is_read_by_the_rule(client: HttpClient, body: bytes, state: JobState) -> None:
-    """T-22: a state nobody listed is not "still running"."""
+    """T-22, BUG-04: a state nobody listed, or none at all, is not "still running"."""
     report = poll(client, reply("200 OK", body))
     assert report.state is state
     assert (report.category is FailureCategory.TRANSIENT) == (state is JobState.FAILED)

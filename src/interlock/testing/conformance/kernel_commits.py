@@ -192,7 +192,9 @@ class CommitContract:
             kernel.commit("p", batch)
         assert everywhere(kernel) == [[], [], []]
 
-    @pytest.mark.parametrize("body", _NOT_JSON, ids=lambda body: next(iter(map(ascii, body.items()))).split(" object at")[0])
+    @pytest.mark.parametrize(
+        "body", _NOT_JSON, ids=lambda body: next(iter(map(ascii, body.items()))).split(" object at")[0]
+    )
     def test_a_body_that_is_not_json_is_refused(self, kernel: Kernel, body: dict[str, Any]) -> None:
         """It would come back as something else, or not at all."""
         with pytest.raises(ValueError):  # noqa: PT011  (each kernel may word it)
