@@ -4,12 +4,16 @@
 
 The yardstick for SQLite is one thread that commits the same two rows one after another, each commit with a sync of its
 own, and decides nothing. Where a sync is slow the threads share syncs and win; where it costs nothing they only share the
-interpreter. Name a directory on the disk to be measured; the default is the system's temporary directory, which may be in
-memory.
+interpreter. So it is measured twice: on the disk as it is, and with every sync slowed down by 5 ms (`slow_sync.c`, where
+there is a C compiler). Name a directory on the disk to be measured; the default is the system's temporary directory, which
+may be in memory.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -38,7 +42,9 @@ SECONDS = 1.5
 THREADS = 16
 RUNS = 2_000
 SPEC = a_spec("source-freshness", "upstream-dependency", "disk-space")
-FLOORS = {"ratio_of_16_threads_to_bare_commits": 0.2}
+FLOORS = {"ratio_of_16_threads_to_bare_commits": 0.2, "ratio_with_slow_syncs": 5.0}
+LIMITS = {"bytes_per_idle_run_in_memory": 4096.0, "bytes_per_idle_run_on_disk": 4096.0}
+SLOW_SYNC = Path(__file__).with_name("slow_sync.c")
 
 
 def main(directory: Path | None = None, seconds: float = SECONDS) -> dict[str, float]:
@@ -50,16 +56,49 @@ def main(directory: Path | None = None, seconds: float = SECONDS) -> dict[str, f
     with tempfile.TemporaryDirectory(dir=directory) as folder:
         with closing(SqliteKernel(Path(folder) / "one.db")) as kernel:
             figures["advances_per_second_1_thread"] = _rate(kernel, 1, seconds)
-        with closing(SqliteKernel(Path(folder) / "many.db")) as kernel:
-            figures["advances_per_second_16_threads"] = _rate(kernel, THREADS, seconds)
-        with closing(SqliteKernel(Path(folder) / "bare.db")) as kernel:
-            figures["bare_commits_per_second"] = _bare(kernel, seconds)
+        many, bare = many_and_bare(Path(folder), seconds)
+        figures["advances_per_second_16_threads"] = many
+        figures["bare_commits_per_second"] = bare
+        figures["ratio_of_16_threads_to_bare_commits"] = many / bare
+        figures |= _with_slow_syncs(Path(folder), seconds)
         figures["bytes_per_idle_run_on_disk"] = _bytes_on_disk(Path(folder) / "idle.db")
-    ratio = figures["advances_per_second_16_threads"] / figures["bare_commits_per_second"]
-    figures["ratio_of_16_threads_to_bare_commits"] = ratio
     for name, figure in figures.items():
         print(f"{name:36} {figure:12,.2f}")
     return figures
+
+
+def many_and_bare(folder: Path, seconds: float = SECONDS) -> tuple[float, float]:
+    """Return advances per second of 16 threads, and the yardstick."""
+    with closing(SqliteKernel(folder / "many.db")) as kernel:
+        many = _rate(kernel, THREADS, seconds)
+    with closing(SqliteKernel(folder / "bare.db")) as kernel:
+        return many, _bare(kernel, seconds)
+
+
+def _with_slow_syncs(folder: Path, seconds: float) -> dict[str, float]:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        print("no C compiler: slow syncs are not measured")
+        return {}
+    slow, library = folder / "slow", folder / "slow_sync.so"
+    slow.mkdir()
+    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(SLOW_SYNC), "-ldl"], check=True)
+    code = "import sys; from pathlib import Path; from bench.advance import many_and_bare; "
+    code += "print(*many_and_bare(Path(sys.argv[1]), float(sys.argv[2])))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(slow), str(seconds)],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        cwd=SLOW_SYNC.parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    many, bare = map(float, done.stdout.split())
+    return {
+        "advances_per_second_slow_sync": many,
+        "bare_commits_per_second_slow_sync": bare,
+        "ratio_with_slow_syncs": many / bare,
+    }
 
 
 def _running(store: Repository, number: int) -> RunKey:

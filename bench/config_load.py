@@ -22,6 +22,7 @@ from interlock.config.cache import PLACE
 from interlock.config.load import load_project
 from interlock.config.settings import Settings
 
+LIMITS = {"cold_ratio": 1.5, "warm_ratio": 1.0}
 COUNT = 3000
 ROUNDS = 5
 

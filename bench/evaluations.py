@@ -27,6 +27,8 @@ echo '{"status":"PASS","value":{"disk_pct":42}}'
 """
 IN_FLIGHT = 8
 
+FLOORS = {"ratio": 0.8}
+
 
 def main(rounds: int = 5, evaluations: int = 400) -> dict[str, float]:
     """Measure both by turns, keep the best round of each, print and return evaluations per second and their ratio."""

@@ -28,17 +28,19 @@ def canonical(value: object) -> str:
 
 def _require_json(value: object) -> None:
     # msgspec would quietly turn sets into lists and bytes into base64; what comes back must be what went in.
+    if value is None or isinstance(value, str | int):
+        return
     if isinstance(value, float):
         if not isfinite(value):
             raise ValueError("not JSON: NaN or infinity")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict | Mapping):
         for item in value.values():
             _require_json(item)
     elif isinstance(value, list | tuple):
         for item in value:
             _require_json(item)
-    elif not (value is None or isinstance(value, str | int)):
-        raise ValueError(f"not JSON: {type(value).__name__}")
+    else:
+        raise ValueError(f"not JSON: {type(value).__name__}")  # noqa: TRY004  (a value that is no JSON, as NaN is none)
 
 
 def document(mapping: Mapping[str, Any]) -> Document:

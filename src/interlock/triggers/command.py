@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,6 +17,7 @@ from interlock.triggers.context import TriggerContext
 
 LONGEST: Final = 86_400
 _SHELL: Final = "/bin/sh"
+_QUOTING: Final = re.compile(r"[\"'\\\x1c-\x1f\v\f]")
 
 
 class CommandConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -69,7 +71,7 @@ def words(text: str) -> tuple[str, ...]:
         ValueError: a quotation is left open.
     """
     # The shell's rules differ from plain splitting only where these appear, and plain splitting is 30 times as fast.
-    if text.isascii() and not any(mark in text for mark in "\"'\\\x1c\x1d\x1e\x1f\v\f"):
+    if text.isascii() and not _QUOTING.search(text):
         return tuple(text.split())
     return tuple(shlex.split(text))
 

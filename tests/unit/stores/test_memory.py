@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 
 from interlock.stores.kernel import Delete, Put, Record
@@ -25,6 +26,7 @@ def test_looking_at_what_is_not_there_keeps_nothing() -> None:
             assert kernel.commit(f"p{number}", [Delete("a")])
             assert kernel.commit("p", [Put(record)])
             assert kernel.commit("p", [Delete("a", 1)])
+        gc.collect()
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -16,7 +16,7 @@ from interlock.errors import ConfigError
 from interlock.evaluators.builtin.context import Context, UpstreamRun, expand
 from interlock.ports.evaluators import Answer, Question
 
-COMPLETE: Final = ("COMPLETED", "COMPLETED_MONITORING")
+COMPLETE: Final = "COMPLETED"
 
 
 class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -84,7 +84,7 @@ class UpstreamCheck:
 
 def _judged(slot: Slot, run: UpstreamRun) -> Answer:
     ended = run.ended_at.isoformat() if run.ended_at else None
-    if run.status in COMPLETE:
+    if run.status == COMPLETE:
         return Answer(
             status=TraitStatus.PASS,
             value=document({"upstreamRunID": run.run_id, "completedAt": ended}),
