@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -35,8 +35,6 @@ GRACE: Final = timedelta(seconds=10)
 _CAP: Final = 10 << 20
 _TAIL: Final = 2048
 _STEP: Final = 0.005
-_INHERITED: Final = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "USER", "LOGNAME")
-_DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 
 class Launch(Struct, frozen=True, kw_only=True):
@@ -209,20 +207,6 @@ class SupervisedJobs:
         tail = _tail(place, _TAIL - len(words) - 20, secrets)
         reason = f"{words}; its last output: {tail}" if tail else words
         return JobReport(state=JobState.FAILED, reason=reason, category=category_of(outcome.end, outcome.code))
-
-
-def job_environment(own: Mapping[str, str], allow: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a job: what a program cannot do without, what the project allows, what was given.
-
-    Never the whole environment of Interlock: it holds the credentials of the store. `PATH` ends with the directory of the
-    running Python, so that `python` is found where no other is.
-    """
-    chosen = {
-        name: value for name, value in own.items() if name in _INHERITED or name.startswith("LC_") or name in allow
-    }
-    path = chosen.get("PATH", _DEFAULT_PATH)
-    chosen["PATH"] = f"{path}:{Path(sys.executable).parent}"
-    return {**chosen, **given}
 
 
 def category_of(end: str, code: int) -> FailureCategory:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Self
+from urllib.parse import quote
 
 _ESCAPE_SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _LINE_BREAK: Final = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
@@ -25,8 +26,32 @@ def cleaned(text: str, limit: int, *, end: bool = False) -> str:
     return mark + kept if end else kept + mark
 
 
+class Redactor:
+    """Replaces secrets in texts that others will read, each by what stands for it.
+
+    Secrets of fewer than four characters stay: they are too common, and blotting out every `1` would leave no text. A
+    secret is also found as it looks inside a URL.
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        found = {secret: name for secret, name in secrets.items() if len(secret) >= _SHORTEST_SECRET}
+        for secret, name in tuple(found.items()):
+            found.setdefault(quote(secret, safe=""), name)
+        # Longest first: one secret may begin with another.
+        self._secrets = sorted(found.items(), key=lambda item: (-len(item[0]), item[0]))
+
+    @classmethod
+    def of_environment(cls, own: Mapping[str, str], allow: Iterable[str]) -> Self:
+        """Replace the values of allowed variables by their names, `${NAME}`."""
+        return cls({own[name]: f"${{{name}}}" for name in allow if name in own})
+
+    def __call__(self, text: str) -> str:
+        """Return the text without any of the secrets."""
+        for secret, name in self._secrets:
+            text = text.replace(secret, name)
+        return text
+
+
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with every secret in it replaced. Texts shorter than four characters are too common to be secrets."""
-    for secret in sorted({item for item in secrets if len(item) >= _SHORTEST_SECRET}, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+    """Return a text with every secret in it replaced by stars."""
+    return Redactor(dict.fromkeys(secrets, "***"))(text)

@@ -17,11 +17,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from interlock.clients.texts import Redactor
 from interlock.codec.evaluator_protocol import encode_question, failure, parse_output, shown
 from interlock.core.times import format_duration
 from interlock.core.traits import FailureCategory
 from interlock.evaluators.children import MAX_OUTPUT, Ended, Fate, Output, run_child
-from interlock.evaluators.environment import Redactor, child_environment
+from interlock.evaluators.environment import child_environment
 from interlock.ports.evaluators import Answer, Evaluator, Question
 
 _SCARCE: Final = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY, errno.EINTR}
@@ -57,7 +58,7 @@ class SubprocessEvaluator:
         path = self.find(name)
         if path is None:
             return failure(FailureCategory.PERMANENT, self._not_found(name))
-        redact = Redactor(os.environ, self._env_allow)
+        redact = Redactor.of_environment(os.environ, self._env_allow)
         try:
             ended = run_child(
                 [str(path), *arguments],

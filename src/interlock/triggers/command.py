@@ -118,9 +118,10 @@ class CommandTrigger:
 
     def start(self, job: Job, *, timeout: timedelta) -> JobHandle:
         """Start the process, or return the one already started under this key."""
-        from interlock.clients.processes import Launch, job_environment
+        from interlock.clients.environment import small_environment
+        from interlock.clients.processes import Launch
 
-        environment = job_environment(
+        environment = small_environment(
             os.environ, self._context.env_allow, {**self._config.env, **self._context.described(job)}
         )
         launch = Launch(

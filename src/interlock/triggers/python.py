@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from interlock.clients.processes import Launch, SupervisedJobs, job_environment
+from interlock.clients.environment import small_environment
+from interlock.clients.processes import Launch, SupervisedJobs
 from interlock.clients.texts import cleaned, redacted
 from interlock.ports.triggers import Absent, Job, JobHandle, JobReport, JobState
 from interlock.triggers.context import TriggerContext
@@ -58,7 +59,7 @@ class PythonTrigger:
         launch = Launch(
             # -P: the runner's own directory must not hide modules of the standard library.
             argv=(sys.executable, "-P", str(_RUNNER), self._config.callable, root, result),
-            env=job_environment(
+            env=small_environment(
                 os.environ, self._context.env_allow, {**self._config.env, **self._context.described(job)}
             ),
             cwd=root,

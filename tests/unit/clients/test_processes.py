@@ -12,7 +12,8 @@ import pytest
 from tests.unit.clients.joblab import TIMEOUT, Lab, gone
 
 from interlock.clients import processes, supervisor
-from interlock.clients.processes import category_of, job_environment
+from interlock.clients.environment import small_environment
+from interlock.clients.processes import category_of
 from interlock.core.traits import FailureCategory
 from interlock.errors import TriggerError
 from interlock.ports.triggers import Absent, JobHandle, JobState
@@ -233,7 +234,7 @@ def test_what_a_job_is_given_is_not_written_to_disk(lab: Lab) -> None:
 def test_the_environment_of_a_job_is_small() -> None:
     """T-73, BUG-119."""
     own = {"PATH": "/bin", "LC_ALL": "C", "AWS_SECRET_ACCESS_KEY": "x", "REGION": "eu", "PYTHONPATH": "/x"}
-    made = job_environment(own, ("REGION",), {"MINE": "1"})
+    made = small_environment(own, ("REGION",), {"MINE": "1"})
     assert made == {"PATH": f"/bin:{Path(sys.executable).parent}", "LC_ALL": "C", "REGION": "eu", "MINE": "1"}
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from interlock.clients.texts import Redactor
 from interlock.core import templates
 from interlock.core.ids import Slot
 from interlock.core.times import parse_duration
 from interlock.errors import ConfigError
-from interlock.evaluators.environment import Redactor
 from interlock.ports.clock import Clock
 from interlock.ports.evaluators import Answer, Question
 
@@ -69,7 +69,7 @@ class Context:
     @property
     def redact(self) -> Redactor:
         """What takes the values of allowed variables out of a text."""
-        return Redactor(self.env, self.env_allow)
+        return Redactor.of_environment(self.env, self.env_allow)
 
 
 class Builtin(Protocol):
