@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from interlock.config.project import Project
 from interlock.stores.kernel import Kernel
@@ -26,10 +27,20 @@ def open_for_reading(project: Project) -> Iterator[Repository]:
 
 def _kernel(project: Project) -> Kernel:
     path = project.settings.sqlite_path
-    if not path.exists() and not path.is_symlink():
+    if _holds_nothing(path):
         from interlock.stores.memory import MemoryKernel
 
         return MemoryKernel()
     from interlock.stores.sqlite import SqliteKernel
 
     return SqliteKernel(path, read_only=True)
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Say whether there is no store yet: no file, or an empty one, which a full disk may have left."""
+    try:
+        return path.stat().st_size == 0
+    except FileNotFoundError:
+        return not path.is_symlink()
+    except OSError:
+        return False

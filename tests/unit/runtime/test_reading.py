@@ -44,3 +44,10 @@ def test_a_link_that_leads_nowhere_is_not_taken_for_a_store_that_is_not_there_ye
     path.symlink_to("moved-away.db")
     with pytest.raises(StoreError), open_for_reading(project):
         pass
+
+
+def test_an_empty_file_that_a_full_disk_left_reads_as_empty(project: Project) -> None:
+    project.settings.sqlite_path.parent.mkdir(exist_ok=True)
+    project.settings.sqlite_path.touch()
+    with open_for_reading(project) as store:
+        assert store.runs_of("orders", limit=5) == ()
