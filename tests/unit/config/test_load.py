@@ -277,3 +277,10 @@ def test_the_files_beside_the_tests_are_the_ones_that_ship(tmp_path: Path) -> No
     assert sorted(loaded(good_project(tmp_path)).pipelines) == sorted(
         path.stem for path in (DATA / "good" / "pipelines").iterdir()
     )
+
+
+def test_a_directory_name_longer_than_any_can_be_is_a_problem_at_its_line(tmp_path: Path) -> None:
+    root = small_project(tmp_path)
+    (root / "interlock.yaml").write_text(f"pipelineDirs:\n  - {'a' * 5000}\n")
+    (problem,) = problems_of(root)
+    assert (problem.line, "does not exist" in problem.message) == (2, True)

@@ -43,7 +43,7 @@ from pathlib import Path
 from interlock.errors import StoreError
 from interlock.stores.kernel import Put, Record
 from interlock.stores.sqlite import SqliteKernel
-import interlock.stores.rows, interlock.stores.sqlite_errors
+import interlock.stores.rows, interlock.stores.sqlite_errors, urllib.parse
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)
