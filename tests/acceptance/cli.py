@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,12 +90,18 @@ def a_project(root: Path, *, check: str = 'echo \'{"status":"PASS"}\'', job: str
     """Write a project with one pipeline: `check` and `job` are shell; every start of the job is a line in `started`."""
     for folder in ("archetypes", "pipelines", "evaluators"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "interlock.yaml").write_text("provider: sqlite\nalerts:\n  - type: console\n")
+    (root / "interlock.yaml").write_text(f"provider: sqlite\ntimezone: {noon_zone()}\nalerts:\n  - type: console\n")
     (root / "archetypes" / "one-check.yaml").write_text(ARCHETYPE)
     (root / "pipelines" / "orders.yaml").write_text(PIPELINE + pipeline)
     a_script(root / "evaluators" / "check", check)
     a_script(root / "job", f'echo "$INTERLOCK_ATTEMPT" >> started\n{job}')
     return root
+
+
+def noon_zone() -> str:
+    """Return a zone in which it is between 12 and 1 now: no test may see its day end between two commands."""
+    offset = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-offset:+d}" if offset else "UTC"
 
 
 def a_script(path: Path, body: str) -> Path:
