@@ -31,7 +31,9 @@ class Said(NamedTuple):
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which nothing of the tester's own is left, and `python3` is this Python."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    # LD_PRELOAD and FAKETIME: so that the whole suite, children included, can be run at another time of the day.
+    wanted = ("HOME", "LANG", "TMPDIR", "LD_PRELOAD", "FAKETIME", "FAKETIME_SHARED")
+    kept = {name: os.environ[name] for name in wanted if name in os.environ}
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     return {**kept, "PATH": path, "PYTHONFAULTHANDLER": "1", **(extra or {})}
 
@@ -86,11 +88,15 @@ trigger:
 """
 
 
-def a_project(root: Path, *, check: str = 'echo \'{"status":"PASS"}\'', job: str = "true", pipeline: str = "") -> Path:
+def a_project(
+    root: Path, *, check: str = 'echo \'{"status":"PASS"}\'', job: str = "true", pipeline: str = "", timezone: str = ""
+) -> Path:
     """Write a project with one pipeline: `check` and `job` are shell; every start of the job is a line in `started`."""
     for folder in ("archetypes", "pipelines", "evaluators"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "interlock.yaml").write_text(f"provider: sqlite\ntimezone: {noon_zone()}\nalerts:\n  - type: console\n")
+    (root / "interlock.yaml").write_text(
+        f"provider: sqlite\ntimezone: {timezone or noon_zone()}\nalerts:\n  - type: console\n"
+    )
     (root / "archetypes" / "one-check.yaml").write_text(ARCHETYPE)
     (root / "pipelines" / "orders.yaml").write_text(PIPELINE + pipeline)
     a_script(root / "evaluators" / "check", check)

@@ -20,7 +20,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         monkeypatch.delenv(name)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("EVALUATOR_BASE_URL", raising=False)
-    root = a_project(tmp_path / "project")
+    root = a_project(tmp_path / "project", timezone="UTC")
     monkeypatch.chdir(root)
     before = signal.getsignal(signal.SIGTERM)
     with time_machine.travel(datetime(2026, 3, 7, 12, tzinfo=UTC)):  # not across a midnight, whatever the hour

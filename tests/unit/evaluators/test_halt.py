@@ -36,6 +36,9 @@ def test_a_halt_ends_a_running_evaluator_and_its_children_at_once(tmp_path: Path
     asking.join(5)
     assert not asking.is_alive()
     assert (answers[0].origin, answers[0].category) == (Origin.RUNNER, FailureCategory.TRANSIENT)
+    deadline = time.monotonic() + 5
+    while _alive(int(child.read_text())) and time.monotonic() < deadline:
+        asking.join(0.01)
     assert not _alive(int(child.read_text()))
 
 
