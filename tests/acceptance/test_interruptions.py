@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -42,6 +43,32 @@ def test_an_interrupted_evaluation_ends_at_once_and_leaves_no_process(
     assert time.monotonic() - began < 5
     assert "Traceback" not in err
     assert not _alive(int((project / "checking").read_text()))
+
+
+def test_an_interruption_does_not_wait_for_a_function_or_a_server_that_hangs(tmp_path: Path) -> None:
+    project = a_project(tmp_path)
+    (project / "checks.py").write_text(
+        "import time\n\ndef slow(ask):\n    open('asked', 'w').close()\n    time.sleep(100)\n"
+    )
+    archetype = (
+        "name: one-check\nrequiredTraits: [{type: data-check}, {type: page-check}]\nreadinessRule: all-required-pass\n"
+    )
+    (project / "archetypes" / "one-check.yaml").write_text(archetype)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        file = project / "pipelines" / "orders.yaml"
+        both = f"python:checks:slow\n    timeout: 90\n  page-check:\n    evaluator: {url}\n    timeout: 90\n#"
+        file.write_text(file.read_text().replace("./evaluators/check\n    timeout: 20", both))
+        running = begin("run", "orders", cwd=project)
+        server.settimeout(30)
+        asking, _ = server.accept()
+        _until((project / "asked").exists)
+        os.kill(running.pid, signal.SIGINT)
+        began = time.monotonic()
+        _, err = running.communicate(timeout=30)
+        asking.close()
+    assert (running.returncode, starts(project)) == (130, []), err
+    assert time.monotonic() - began < 5
 
 
 def test_an_interrupted_follower_leaves_the_job_running_and_its_end_is_learned_later(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class RoutingEvaluator:
 
     def __init__(self, context: Context, pushes: Pushes, *, dirs: Sequence[Path] = (), base_url: str = "") -> None:
         self._context = context
-        self._workers = Workers()
+        self._workers = Workers(halt=context.halt)
         self._programs = SubprocessEvaluator(context.root, dirs, env_allow=context.env_allow, halt=context.halt)
         self._functions = InProcessEvaluator(context.root, workers=self._workers)
         self._pushed = PushEvaluator(pushes, context.clock)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from time import monotonic
 from typing import Final
 
 from interlock.codec.evaluator_protocol import failure
@@ -20,12 +21,15 @@ from interlock.ports.evaluators import Answer
 
 MOST: Final = 64
 
+_HALT_POLL: Final = 0.2
+
 
 class Workers:
-    """Threads for answers, at most `most` at a time."""
+    """Threads for answers, at most `most` at a time. Once `halt` is set nobody waits for an answer any more."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, *, halt: threading.Event | None = None) -> None:
         self._most = most
+        self._halt = halt or threading.Event()
         self._lock = threading.Lock()
         self._under_way: list[threading.Thread] = []
 
@@ -52,10 +56,17 @@ class Workers:
             thread = threading.Thread(target=work, name=what[:40], daemon=True)
             thread.start()
             self._under_way.append(thread)
-        thread.join(max(0.0, (timeout + grace).total_seconds()))
-        if not answers:
-            return too_late(what, timeout)
-        return answers[0]
+        self._wait(thread, monotonic() + (timeout + grace).total_seconds())
+        if answers:
+            return answers[0]
+        if self._halt.is_set():
+            said = f"{what} had not answered when Interlock was stopped"
+            return failure(FailureCategory.TRANSIENT, said)
+        return too_late(what, timeout)
+
+    def _wait(self, thread: threading.Thread, until: float) -> None:
+        while thread.is_alive() and not self._halt.is_set() and (left := until - monotonic()) > 0:
+            thread.join(min(left, _HALT_POLL))
 
 
 def too_late(what: str, timeout: timedelta) -> Answer:

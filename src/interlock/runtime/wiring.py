@@ -118,6 +118,8 @@ class Interlock:
             self.pushes = PushRows(self.kernel)
             self._http = LazyHttp(allowed_addresses(project))
             stack.callback(self._http.close)
+            # Evaluators have a client of their own: when Interlock stops, questions are broken off and starts are not.
+            self._asking = LazyHttp(allowed_addresses(project))
             self.hands = self._hands(stack)
             self._stack = stack.pop_all()
 
@@ -133,6 +135,7 @@ class Interlock:
         pool = Pool()
         stack.callback(pool.close)
         evaluator = self._evaluator()
+        stack.callback(self._asking.close)
         stack.callback(evaluator.close)
         return Hands(
             clock=self.clock,
@@ -151,7 +154,7 @@ class Interlock:
             clock=self.clock,
             root=self.project.root,
             runs=UpstreamRuns(self.store),
-            http=self._http.client,
+            http=self._asking.client,
             env=self._env,
             env_allow=settings.env_allow,
         )
