@@ -65,8 +65,11 @@ def test_an_interruption_does_not_wait_for_a_function_or_a_server_that_hangs(tmp
         _until((project / "asked").exists)
         os.kill(running.pid, signal.SIGINT)
         began = time.monotonic()
-        _, err = running.communicate(timeout=30)
-        asking.close()
+        try:
+            _, err = running.communicate(timeout=30)
+        finally:
+            running.kill()
+            asking.close()
     assert (running.returncode, starts(project)) == (130, []), err
     assert time.monotonic() - began < 5
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpcore2
 
 from interlock.clients.addresses import AddressPolicy, resolve
-from interlock.clients.trouble import HttpForbidden, HttpTimeout, HttpUnreachable
+from interlock.clients.trouble import HttpBroken, HttpForbidden, HttpTimeout, HttpUnreachable
 
 
 class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
@@ -31,6 +31,7 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
         self._policy = policy
         self._deadline = deadline
         self._socket: socket.socket | None = None
+        self._aborted = False
 
     def connect_tcp(
         self,
@@ -120,6 +121,8 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
 
     def abort(self) -> None:
         """Break the exchange off from another thread: a wait for the server ends at once."""
+        # Set first: a socket that is just being plugged in is then found aborted at its next step.
+        self._aborted = True
         plugged = self._socket
         if plugged is not None:
             with contextlib.suppress(OSError):
@@ -137,6 +140,9 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
         return self._socket
 
     def _left(self) -> float:
+        if self._aborted:
+            words = f"{self.target}: broken off, because Interlock is stopping"
+            raise HttpBroken(words, sent=True) if self.sent else HttpUnreachable(words)
         left = self._deadline - monotonic()
         if left <= 0:
             raise self._late()

@@ -57,6 +57,7 @@ class LazyHttp:
         self._allow = allow
         self._lock = threading.Lock()
         self._client: HttpClient | None = None
+        self._closed = False
 
     def send(
         self,
@@ -81,11 +82,14 @@ class LazyHttp:
                 from interlock.clients.http import HttpClient
 
                 self._client = HttpClient(allow=self._allow)
+                if self._closed:
+                    self._client.close()  # it is made all the same, and refuses every request with the right words
             return self._client
 
     def close(self) -> None:
-        """Close the client, if it was ever made."""
+        """Close the client, also one that is only made later."""
         with self._lock:
+            self._closed = True
             if self._client is not None:
                 self._client.close()
 

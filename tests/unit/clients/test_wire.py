@@ -6,11 +6,14 @@ import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from tests.unit.clients.rawserver import RawServer, reply
 
+from interlock.clients.addresses import AddressPolicy
 from interlock.clients.http import HttpBroken, HttpClient, HttpTimeout, HttpUnreachable
+from interlock.clients.wire import Wire
 
 pytestmark = pytest.mark.enable_socket
 
@@ -146,3 +149,22 @@ def test_an_early_answer_to_a_request_that_was_not_read_counts(client: HttpClien
 
     with RawServer(refuse, read=False) as server:
         assert client.send("POST", server.url, body=b"x" * (8 << 20), timeout=LONG).status == 413
+
+
+def test_an_exchange_broken_off_just_as_it_connects_does_not_go_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        class Racing(Wire):
+            def _connect(self, addresses: list[str], port: int) -> socket.socket:
+                found = super()._connect(addresses, port)
+                self.abort()  # from another thread, before this one knows its socket
+                return found
+
+        wire = Racing(policy=AddressPolicy(["127.0.0.1"]), deadline=monotonic() + 20, target="it")
+        wire.connect_tcp("127.0.0.1", port)
+        began = monotonic()
+        with pytest.raises(HttpUnreachable, match="stopping"):
+            wire.write(b"GET / HTTP/1.1")
+        assert monotonic() - began < 5
+        wire.close()

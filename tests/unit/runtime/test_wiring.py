@@ -12,11 +12,12 @@ import pytest
 from tests.acceptance.cli import a_project
 
 from interlock.app.evaluating import evaluate_pipeline
+from interlock.clients.http import HttpUnreachable
 from interlock.config.load import load_project
 from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.runs import RunStatus
 from interlock.errors import ConfigError, StoreError
-from interlock.runtime.wiring import Interlock, allowed_addresses
+from interlock.runtime.wiring import Interlock, LazyHttp, allowed_addresses
 from interlock.testing.builders import NOON, a_key, a_slot
 
 
@@ -107,3 +108,10 @@ def test_builtin_checks_see_other_pipelines_runs(tmp_path: Path) -> None:
         found = seen.latest(slot)
     assert found is not None
     assert found.status == RunStatus.PENDING
+
+
+def test_a_client_made_after_the_closing_sends_nothing() -> None:
+    http = LazyHttp(("127.0.0.0/8",))
+    http.close()
+    with pytest.raises(HttpUnreachable, match="closed"):
+        http.send("GET", "http://127.0.0.1:1/", timeout=timedelta(seconds=1))
