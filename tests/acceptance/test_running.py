@@ -218,7 +218,7 @@ def test_one_broken_file_does_not_stop_the_other_pipelines(tmp_path: Path) -> No
     (project / "pipelines" / "broken.yaml").write_text("name: broken\narchetype: nowhere\n")
     said = interlock("run", "orders", cwd=project)
     assert (said.code, starts(project)) == (0, ["1"])
-    assert "1 other pipelines cannot be used" in said.err
+    assert "these cannot be used: broken" in said.err
     broken = interlock("run", "broken", cwd=project)
     assert (broken.code, "nowhere" in broken.err) == (2, True)
 

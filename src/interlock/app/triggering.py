@@ -139,6 +139,9 @@ def _claimed(start: _Start, *, turn: int, joins: bool = False) -> Event | Silenc
         # The refusal is written, so that nobody else starts.
         refused=now >= start.permit.valid_until,
     )
+    if joins and claim.refused:
+        # The permit ran out just now. Refusing would close the attempt under the hand that may be in the middle of it.
+        return Silence.LATER
     if not start.hands.store.put_claim(claim):
         return Silence.LATER
     if claim.refused:

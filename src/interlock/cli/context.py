@@ -100,7 +100,7 @@ def pipeline_of(project: Project, name: str) -> PipelineSpec:
     found = project.pipelines.get(name)
     if found is not None:
         if project.broken:
-            tell(f"interlock: {len(project.broken)} other pipelines cannot be used; see: interlock validate")
+            tell(f"interlock: these cannot be used: {', '.join(sorted(project.broken))}. Why: interlock validate")
         return found.spec
     raise no_pipeline(project, name)
 

@@ -183,7 +183,12 @@ class Interlock:
             try:
                 config = filled(mapping(spec.config), {}, allowed)
                 made.append(kind(msgspec.convert(config, kind.Config), context))
-            except (ValueError, KeyError) as exc:
+            except KeyError as exc:
+                words = f"{exc.args[0]!r} means nothing here, because an alert has no attempt to fill it from"
+                raise ConfigError(
+                    f"the alert sink {spec.type!r} cannot be used: {words}; use ${{env:NAME}} only"
+                ) from exc
+            except ValueError as exc:
                 raise ConfigError(f"the alert sink {spec.type!r} cannot be used: {exc}") from exc
         return tuple(made)
 

@@ -152,3 +152,23 @@ def test_a_clock_that_jumps_between_two_reads_never_starts_on_expired_evidence()
     jumpy = bench.hands._replace(clock=FakeClock(NOON, step=61 * SECOND))
     start_job(bench.key, command, jumpy)
     assert bench.trigger.calls == []
+
+
+@pytest.mark.parametrize("reads", range(10))
+def test_a_permit_that_runs_out_while_somebody_joins_does_not_refuse_the_start_under_way(reads: int) -> None:
+    """SC-9: a refusal under a call that is being made would let the next attempt start the job a second time."""
+    bench = Bench(LONG, trigger=FakeTrigger(repeatable=True))
+    command = bench.ready_to_start()
+    tick = timedelta(milliseconds=1)
+    told: list[object] = []
+
+    def join(_job: Job) -> None:
+        bench.trigger.before_start = lambda _job: None
+        racing = FakeClock(command.permit.valid_until - tick * reads - tick / 2, step=tick)
+        told.append(start_job(bench.key, command, bench.more_hands()._replace(clock=racing)))
+
+    bench.later(3600 - 1)
+    bench.trigger.before_start = join
+    start_job(bench.key, command, bench.hands)
+    assert not isinstance(told[0], StartRefused | TriggerFailed)
+    assert bench.trigger.started == 1

@@ -115,3 +115,10 @@ def test_a_client_made_after_the_closing_sends_nothing() -> None:
     http.close()
     with pytest.raises(HttpUnreachable, match="closed"):
         http.send("GET", "http://127.0.0.1:1/", timeout=timedelta(seconds=1))
+
+
+def test_a_placeholder_of_a_job_in_a_sink_says_what_may_stand_there(tmp_path: Path) -> None:
+    root = a_project(tmp_path)
+    (root / "interlock.yaml").write_text("alerts: [{type: file, path: 'alerts-{{date}}.jsonl'}]\n")
+    with pytest.raises(ConfigError, match=r"'date' means nothing here.*env:NAME"):
+        Interlock(load_project(root))
