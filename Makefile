@@ -101,6 +101,10 @@ unit: $(DEV_STAMP) ## the unit tests
 contract: $(DEV_STAMP) ## the contracts of stores, evaluators, triggers and sinks
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/contract
 
+.PHONY: sim
+sim: $(DEV_STAMP) ## play N simulated fleets on all cores (N=1000)
+	@$(BIN)/python scripts/sim.py --worlds $(or $(N),1000)
+
 .PHONY: bench
 bench: $(DEV_STAMP) ## measure, and fail on a broken budget
 	@$(BIN)/python -m bench.run
@@ -114,6 +118,7 @@ docs: $(DOCS_STAMP) ## build the documentation into site/
 .PHONY: golden
 golden: $(DEV_STAMP) ## rewrite the golden files and generated pages; read the diff before committing it
 	@$(BIN)/python scripts/trap_table.py
+	@$(BIN)/python -m interlock.testing.fleet.trace --write tests/data/traces
 
 .PHONY: clean
 clean: ## remove what tools leave behind; the environments stay

@@ -20,6 +20,7 @@ A failing evaluator is not an exception: it is a result with a category. A lost 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 
@@ -94,10 +95,14 @@ class TriggerError(InterlockError):
 
 
 class SinkError(InterlockError):
-    """An alert was not delivered."""
+    """An alert was not delivered.
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    ``retryable`` is False where another try cannot help; ``retry_after`` is how long the receiver asks to be left alone.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True, retry_after: timedelta | None = None) -> None:
         self.retryable = retryable
+        self.retry_after = retry_after
         super().__init__(message)
 
 

@@ -19,17 +19,26 @@ if TYPE_CHECKING:
 
 
 class Builtin(NamedTuple):
-    """Where a class of ours lives, and which optional dependency it stands on."""
+    """Where a class of ours lives, and which optional dependency it stands on.
+
+    `inner` says why no file may name it, where only Interlock itself does.
+    """
 
     path: str
     extra: str = ""
     module: str = ""
+    inner: str = ""
 
 
 _EVALUATORS: Final = "interlock.evaluators.builtin"
 
 BUILTIN: Final[dict[tuple[str, str], Builtin]] = {
     ("trigger", "command"): Builtin("interlock.triggers.command:CommandTrigger"),
+    ("trigger", "external"): Builtin("interlock.triggers.external:ExternalTrigger"),
+    ("trigger", "foreground"): Builtin(
+        "interlock.triggers.foreground:ForegroundTrigger",
+        inner="only `interlock exec PIPELINE -- COMMAND` starts jobs so; a file says `type: command`",
+    ),
     ("trigger", "http"): Builtin("interlock.triggers.http:HttpTrigger", extra="http", module="httpx2"),
     ("trigger", "python"): Builtin("interlock.triggers.python:PythonTrigger"),
     ("evaluator", "upstream-check"): Builtin(f"{_EVALUATORS}.upstream:UpstreamCheck"),
@@ -42,13 +51,23 @@ BUILTIN: Final[dict[tuple[str, str], Builtin]] = {
     ("sink", "console"): Builtin("interlock.sinks.console:ConsoleSink"),
     ("sink", "file"): Builtin("interlock.sinks.file:FileSink"),
     ("sink", "webhook"): Builtin("interlock.sinks.webhook:WebhookSink", extra="http", module="httpx2"),
+    ("sink", "slack"): Builtin("interlock.sinks.slack:SlackSink", extra="http", module="httpx2"),
+    ("sink", "pagerduty"): Builtin("interlock.sinks.pagerduty:PagerDutySink", extra="http", module="httpx2"),
+    ("sink", "email"): Builtin("interlock.sinks.email:EmailSink"),
+    ("sink", "apprise"): Builtin("interlock.sinks.apprise:AppriseSink", extra="alerts", module="apprise"),
 }
 
 
 def available(kind: str) -> tuple[str, ...]:
-    """Return every name of a kind (`trigger`, `evaluator`, `sink`), ours and others', sorted."""
-    ours = (name for found, name in BUILTIN if found == kind)
+    """Return every name of a kind (`trigger`, `evaluator`, `sink`) that a file may use, ours and others', sorted."""
+    ours = (name for (found, name), builtin in BUILTIN.items() if found == kind and not builtin.inner)
     return tuple(sorted({*ours, *(entry.name for entry in _entry_points(kind))}))
+
+
+def inner(kind: str, name: str) -> str:
+    """Return why no file may use a name of ours; nothing when one may."""
+    builtin = BUILTIN.get((kind, name))
+    return "" if builtin is None else builtin.inner
 
 
 def load(kind: str, name: str) -> Any:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from tests.docs.samples import ROOT
 
-from interlock.app import explain, queries, views
-from interlock.cli import doctor, pipelines, status
+from interlock.app import alert_views, explain, previews, queries, shadow_report, views, watchviews
+from interlock.cli import backfill, calendar, doctor, marker, pause, pipelines, schedule, status, watchdog
 from interlock.errors import Problem
 
 PAGE = (ROOT / "docs/reference/json-output.md").read_text()
@@ -17,6 +17,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Readiness": views.ReadinessView,
     "Trait": views.TraitView,
     "Run": views.RunView,
+    "Sla": views.SlaView,
     "Attempt": views.AttemptView,
     "Status": views.StatusView,
     "StatusList": status.StatusList,
@@ -26,9 +27,36 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "RunList": queries.RunsView,
     "EventList": queries.EventsView,
     "Event": views.EventView,
+    "AlertList": alert_views.AlertList,
+    "Alert": alert_views.AlertView,
+    "Telling": alert_views.TellingView,
+    "AlertWhy": alert_views.AlertWhy,
+    "ChannelWhy": alert_views.ChannelWhy,
+    "AlertTest": alert_views.AlertTest,
+    "ChannelTest": alert_views.ChannelTest,
+    "Silence": alert_views.SilenceView,
+    "SilenceList": alert_views.SilenceList,
+    "Member": watchviews.MemberView,
+    "ExpectationList": watchviews.ExpectationList,
+    "Expectation": watchviews.ExpectationView,
+    "Scan": watchdog.Scan,
+    "ScanCheck": watchdog.ScanCheck,
     "PipelineList": pipelines.PipelineList,
     "Pipeline": pipelines.PipelineView,
     "PushedResult": views.PushView,
+    "SchedulePreviewList": schedule.SchedulePreviewList,
+    "SchedulePreview": previews.SchedulePreview,
+    "SlotPreview": previews.SlotPreview,
+    "Moment": previews.MomentView,
+    "ClockChange": previews.ClockChange,
+    "Calendar": calendar.CalendarView,
+    "Pause": pause.PauseView,
+    "PauseList": pause.PauseList,
+    "Marker": marker.MarkerView,
+    "Backfill": backfill.Backfill,
+    "BackfillSlot": backfill.BackfillSlot,
+    "ShadowReport": shadow_report.ShadowReport,
+    "ShadowSlot": shadow_report.ShadowSlot,
     "Doctor": doctor.Doctor,
     "Check": doctor.CheckView,
 }

@@ -70,11 +70,13 @@ def _first_cells(page: str) -> set[str]:
 
 
 def test_every_kind_of_event_has_its_line_and_no_line_is_left_over() -> None:
+    """BUG-77, BUG-58."""
     lines = _first_cells("reference/events-and-alerts.md")
     assert {line for line in lines if line.isupper()} == {kind.value for kind in EventKind}
 
 
 def test_every_type_of_alert_has_its_line() -> None:
+    """BUG-110, BUG-58."""
     assert {alert.value for alert in AlertType} <= _first_cells("reference/events-and-alerts.md")
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from interlock.app.advance import change_of, guard
 from interlock.app.hands import Store
 from interlock.core.decision import Decision
 from interlock.core.ids import RunKey, Slot
-from interlock.core.lifecycle import opened
+from interlock.core.lifecycle import Terms, opened
 from interlock.core.pipelines import PipelineSpec
-from interlock.core.runs import STARTED, Cause, Override, Run
-from interlock.core.schedules import in_own_zone
-from interlock.errors import ConfigError, NotFound
+from interlock.core.runs import STARTED, SUCCEEDED, Cause, Override, Run
+from interlock.core.schedules import Limits, in_own_zone, limits, window_of
+from interlock.errors import NotFound
+
+_UNPLANNED: Final = timedelta(days=1)
 
 
 class Opening(enum.Enum):
@@ -41,31 +45,40 @@ def open_run(
     at: datetime,
     *,
     cause: Cause = Cause.MANUAL,
+    note: str = "",
     override: Override | None = None,
 ) -> Opened:
     """Open the slot's run, or return the one that is there already.
 
-    Every way in goes through here, so a slot has one run whoever asks, how often and how many at once.
-
-    Raises:
-        ConfigError: the pipeline has no trigger, so a run of it could never start anything.
+    Every way in goes through here, so a slot has one run whoever asks, how often and how many at once. The deadlines of the
+    slot are fixed now.
     """
-    _needs_trigger(spec)
+    return open_on(Terms(cause=cause, note=note, override=override), slot, spec, store, at)
+
+
+def open_on(terms: Terms, slot: Slot, spec: PipelineSpec, store: Store, at: datetime) -> Opened:
+    """Open the slot's run on terms, to which its limits are added; see `open_run`."""
     slot = in_own_zone(spec, slot)
     existing = store.latest_run(slot)
     if existing is not None:
         return _found(existing)
-    decision = opened(RunKey(slot), spec, store.put_spec(spec), at, cause=cause, override=override)
-    return _claim(decision, spec, store)
+    limited = replace(terms, limits=limits_of(slot, spec, at))
+    return _claim(opened(RunKey(slot), spec, store.put_spec(spec), at, limited), spec, store)
 
 
 def open_rerun(
-    slot: Slot, spec: PipelineSpec, store: Store, at: datetime, *, note: str = "", override: Override | None = None
+    slot: Slot,
+    spec: PipelineSpec,
+    store: Store,
+    at: datetime,
+    *,
+    cause: Cause = Cause.RERUN,
+    note: str = "",
+    override: Override | None = None,
 ) -> Opened:
     """Open another run of a slot whose latest run has ended; the earlier ones stay as they are.
 
     Raises:
-        ConfigError: the pipeline has no trigger.
         NotFound: the slot never had a run, so there is nothing to do again.
     """
     slot = in_own_zone(spec, slot)
@@ -75,9 +88,18 @@ def open_rerun(
     if not existing.ended:
         return _found(existing)
     key = RunKey(slot, existing.key.number + 1)
-    _needs_trigger(spec)
-    decision = opened(key, spec, store.put_spec(spec), at, cause=Cause.RERUN, note=note, override=override)
-    return _claim(decision, spec, store)
+    terms = Terms(cause=cause, note=note, override=override, limits=limits_of(slot, spec, at))
+    return _claim(opened(key, spec, store.put_spec(spec), at, terms), spec, store)
+
+
+def limits_of(slot: Slot, spec: PipelineSpec, at: datetime) -> Limits:
+    """Return the instants that a slot's run goes by when it is opened at an instant."""
+    schedule = spec.schedule(slot.schedule)
+    window = None if schedule is None else window_of(spec.name, schedule, slot.period)
+    if window is None:
+        # The files no longer have such a slot. It must end all the same.
+        return Limits(opens_at=at, closes_at=at + _UNPLANNED, closes_because="a day after it was opened", hard=False)
+    return limits(spec, window, at)
 
 
 def _claim(decision: Decision, spec: PipelineSpec, store: Store) -> Opened:
@@ -89,15 +111,8 @@ def _claim(decision: Decision, spec: PipelineSpec, store: Store) -> Opened:
     return _found(winner)
 
 
-def _needs_trigger(spec: PipelineSpec) -> None:
-    if spec.trigger is None:
-        raise ConfigError(
-            f"pipeline {spec.name} has no trigger, so there is nothing to run. Add a trigger, or use: interlock evaluate"
-        )
-
-
 def _found(run: Run) -> Opened:
-    if run.ended:
+    if run.ended or run.status in SUCCEEDED:
         return Opened(run=run, how=Opening.ENDED)
     if run.status in STARTED:
         return Opened(run=run, how=Opening.RUNNING)

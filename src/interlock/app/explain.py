@@ -11,7 +11,7 @@ from interlock.core.documents import Document
 from interlock.core.ids import Slot
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness, TraitVerdict, assess
-from interlock.core.runs import STARTED, Run, RunStatus
+from interlock.core.runs import STARTED, Run, RunStatus, Watch
 from interlock.core.times import format_duration
 from interlock.core.traits import FailureCategory, TraitResult, TraitSpec, TraitStatus
 from interlock.ports.stores import Evaluation
@@ -168,26 +168,56 @@ def _mend(evaluator: str, trait: TraitSpec, category: FailureCategory | None) ->
 
 
 def _headline(run: Run) -> str:
-    blocking = ", ".join(run.readiness.blocking) if run.readiness else ""
     match run.status:
-        case RunStatus.PENDING if run.not_before is not None:
-            return f"attempt {run.attempt} failed; the next waits for its backoff"
-        case RunStatus.PENDING if run.asked:
-            return f"being evaluated: no answer yet from {', '.join(run.asked)}"
         case RunStatus.PENDING:
-            return f"held back: blocked by {blocking}" if blocking else "waiting for its next evaluation"
+            return _waiting(run)
         case RunStatus.TRIGGERING | RunStatus.RUNNING if run.doubt:
             return f"in doubt: {run.doubt}"
-        case RunStatus.COMPLETED:
-            return f"let through and completed by attempt {run.attempt}"
+        case RunStatus.COMPLETED | RunStatus.COMPLETED_MONITORING:
+            return _completed(run)
         case RunStatus.FAILED:
             failure = run.last_failure
             return f"let through, but the job failed: {failure.reason}" if failure else "failed"
         case RunStatus.CANCELLED:
-            return "cancelled"
+            by_the_clock = run.closes_at is not None and run.ended_at is not None and run.ended_at >= run.closes_at
+            return f"given up at {run.closes_because}: {_blocked_by(run)}" if by_the_clock else "cancelled"
         case _:
             stage = "being started" if run.status is RunStatus.TRIGGERING else "running"
             return f"let through: attempt {run.attempt} is {stage}"
+
+
+def _waiting(run: Run) -> str:
+    if run.not_before is not None:
+        return f"attempt {run.attempt} failed; the next waits for its backoff"
+    if run.asked:
+        return f"being evaluated: no answer yet from {', '.join(run.asked)}"
+    if run.blocked:
+        return f"held back, and asking again would not help: {run.blocked}"
+    if run.held_until is not None and run.readiness is not None and run.readiness.ready:
+        return f"ready, and held until {run.held_until.isoformat()} by {run.held_because}"
+    blocking = bool(run.readiness and run.readiness.blocking)
+    return f"held back: {_blocked_by(run)}" if blocking else "waiting for its next evaluation"
+
+
+def _blocked_by(run: Run) -> str:
+    if run.readiness is None:
+        return "it was never judged"
+    return f"blocked by {', '.join(run.readiness.blocking) or 'nothing'}"
+
+
+def _completed(run: Run) -> str:
+    done = (
+        f"let through and completed by attempt {run.attempt}" if run.attempt else "ready, which is all that was asked"
+    )
+    if run.monitor is None:
+        return done
+    match run.monitor.state:
+        case Watch.WATCHING:
+            return f"{done}; watched for drift until {run.monitor.until.isoformat()}"
+        case Watch.DRIFTED:
+            return f"{done}, and since then drift was seen in {', '.join(run.monitor.drifted)}"
+        case _:
+            return done
 
 
 def _next(run: Run, at: datetime) -> str:
@@ -196,12 +226,15 @@ def _next(run: Run, at: datetime) -> str:
     if run.doubt and run.status in STARTED:
         return f"a person must say how it ended: interlock complete {run.key.run_id} --status success|failed"
     if run.wake_at is None:
-        return "it waits for news from outside"
-    when = (
-        "now"
-        if run.wake_at <= at
-        else f"in {format_duration(timedelta(seconds=round((run.wake_at - at).total_seconds())))}"
-    )
+        given_up = f"; given up {_in(run.closes_at, at)}" if run.closes_at and run.status is RunStatus.PENDING else ""
+        return f"it waits for news from outside{given_up}"
+    when = _in(run.wake_at, at)
     if run.status is RunStatus.PENDING:
         return f"due to be evaluated again {when}; at once with: interlock run {run.key.slot.pipeline}"
     return f"due to be looked at again {when}"
+
+
+def _in(when: datetime, at: datetime) -> str:
+    if when <= at:
+        return "now"
+    return f"in {format_duration(timedelta(seconds=round((when - at).total_seconds())))}"

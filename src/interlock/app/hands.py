@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import NamedTuple, Protocol, TypeVar
 
-from interlock.core.ids import RunKey
-from interlock.core.pipelines import TriggerSpec
+from interlock.app.channels import Alerting
+from interlock.core.ids import PipelineName, RunKey
+from interlock.core.pipelines import PipelineSpec, TriggerSpec
+from interlock.ports.agendas import Agendas
 from interlock.ports.clock import Clock
+from interlock.ports.controls import Controls
+from interlock.ports.dispatches import Dispatches
 from interlock.ports.evaluators import Evaluator
-from interlock.ports.sinks import Sink
-from interlock.ports.stores import Claims, Evaluations, Runs, Specs, Timeline
+from interlock.ports.members import Members
+from interlock.ports.stores import Claims, DueIndex, Evaluations, Runs, Specs, Timeline
 from interlock.ports.triggers import Job, Trigger
 
 T = TypeVar("T")
@@ -25,7 +28,7 @@ class Silence(enum.Enum):
     LATER = "it must be tried again later"
 
 
-class Store(Runs, Specs, Evaluations, Claims, Timeline, Protocol):
+class Store(Runs, Specs, Evaluations, Claims, Timeline, DueIndex, Protocol):
     """All that use cases need kept, by one object."""
 
 
@@ -40,16 +43,32 @@ class Together(Protocol):
         ...
 
 
+class Catalog(Protocol):
+    """The pipelines as the files say they are now."""
+
+    def spec(self, pipeline: PipelineName) -> PipelineSpec | None:
+        """Return a pipeline's spec; None when the files define none of that name, or it cannot be read."""
+        ...
+
+    def downstream_of(self, pipeline: PipelineName) -> tuple[PipelineName, ...]:
+        """Return the pipelines that have a trait which waits for this one, sorted."""
+        ...
+
+
 class Hands(NamedTuple):
     """What a use case works with. `trigger_for` makes the trigger of a spec for one job, templates expanded."""
 
     clock: Clock
     store: Store
+    dispatches: Dispatches
+    agendas: Agendas
+    controls: Controls
+    members: Members
+    catalog: Catalog
     evaluator: Evaluator
     trigger_for: Callable[[TriggerSpec, Job], Trigger]
     together: Together
-    sinks: tuple[Sink, ...] = ()
-    sink_timeout: timedelta = timedelta(seconds=10)
+    alerting: Alerting = Alerting()
 
 
 def in_order(tasks: Sequence[Callable[[], T]], /) -> tuple[T, ...]:

@@ -20,13 +20,13 @@ from interlock.app.views import (
     readiness_view,
     run_view,
 )
-from interlock.core.ids import Slot
+from interlock.core.ids import RunKey, Slot
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness, assess
-from interlock.core.runs import Run, RunStatus
-from interlock.core.schedules import Window, current_window, deadlines, exclusion, window
+from interlock.core.runs import SUCCEEDED, Run
+from interlock.core.schedules import Window, current_window, deadlines, exclusion, window_of
 from interlock.core.traits import TraitResult
-from interlock.ports.stores import Evaluation
+from interlock.ports.stores import Evaluation, Runs
 
 RECENT: Final = 5
 UNKNOWN: Final = "UNKNOWN"
@@ -132,16 +132,19 @@ def _windows(spec: PipelineSpec, runs: tuple[Run, ...], at: datetime) -> Iterato
     for run in runs:
         slot = run.key.slot
         schedule = spec.schedule(slot.schedule)
-        if not run.ended and slot not in known and schedule is not None and "T" not in slot.period:
-            known.add(slot)
-            yield window(spec.name, schedule, slot.period.day)
+        if run.ended or slot in known or schedule is None:
+            continue
+        known.add(slot)
+        earlier = window_of(spec.name, schedule, slot.period)
+        if earlier is not None:
+            yield earlier
 
 
 def _slot_view(spec: PipelineSpec, each: Window, store: Store, judged: Judgement | None, at: datetime) -> WindowView:
     run = store.latest_run(each.slot)
     evaluation_due, completion_due = deadlines(spec, each)
     excluded = exclusion(spec.exclusions, each.slot.period)
-    completed = run is not None and run.status is RunStatus.COMPLETED
+    completed = run is not None and run.status in SUCCEEDED
     let_through = run is not None and run.attempt > 0
     if spec.trigger is None:
         # There is no job that could complete: all that the deadlines can ask for is a yes.
@@ -198,3 +201,12 @@ def events(store: Store, pipeline: str, *, limit: int, before: str | None = None
     found = store.timeline(pipeline, limit=limit + 1, before=before)
     shown = found[-limit:]
     return EventsView(items=tuple(map(event_view, shown)), next=shown[0].cursor if len(found) > limit else None)
+
+
+def done_at(latest: Run | None, runs: Runs) -> datetime | None:
+    """Return when the first of a slot's runs to succeed did: what comes after it changes nothing about that."""
+    if latest is None:
+        return None
+    slot, last = latest.key.slot, latest.key.number
+    earlier = (runs.run(RunKey(slot, number)) for number in range(1, last))
+    return min((run.succeeded_at for run in (*earlier, latest) if run is not None and run.succeeded_at), default=None)

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from interlock.app.hands import Hands, Silence, job_of
+from interlock.app.opening import pause_words
 from interlock.core.commands import StartJob
 from interlock.core.events import Event, StartRefused, TriggerAccepted, TriggerFailed, TriggerInDoubt
+from interlock.core.gate import PAUSED
 from interlock.core.ids import RunKey, start_key
 from interlock.core.pipelines import TriggerSpec
 from interlock.core.runs import Permit, Run, RunStatus
 from interlock.core.traits import FailureCategory
 from interlock.errors import TriggerError
 from interlock.ports.stores import Claim
-from interlock.ports.triggers import Absent, Job, JobHandle, Trigger
+from interlock.ports.triggers import Absent, Job, JobHandle, Trigger, starts_here
 
 CALL_GRACE: Final = timedelta(seconds=10)
 """How much longer than its timeout a call that starts a job may take before it is surely over."""
@@ -44,12 +46,22 @@ def start_job(key: RunKey, command: StartJob, hands: Hands) -> Event | Silence:
         return _unbuildable(job, f"{type(exc).__name__}: {exc}", hands)
     start = _Start(command.permit, spec.trigger, trigger, job, hands, spec.clock_skew)
     earlier = hands.store.claim(key, attempt)
+    if earlier is None:
+        held = "" if _despite_pause(run) else pause_words(key.slot.pipeline, hands, hands.clock.now())
+        if held:
+            return _held_back(start, held)
+        if not starts_here(trigger):
+            return _left_alone(start)
     known = None if earlier is None else _after(earlier, start)
     return known or _claimed(start, turn=1 if earlier is None else earlier.turn + 1)
 
 
 def _still_wished(run: Run, command: StartJob) -> bool:
     return run.status is RunStatus.TRIGGERING and run.permit == command.permit
+
+
+def _despite_pause(run: Run) -> bool:
+    return run.override is not None and PAUSED in run.override.constraints
 
 
 class _Start(NamedTuple):
@@ -98,28 +110,25 @@ def _after(earlier: Claim, start: _Start) -> Event | Silence | None:
         # A target that knows keys gives whoever asks the same job, so a crash need not be waited out: one more may call.
         joins = start.trigger.repeatable and earlier.turn == 1 and not start.lapsed()
         return _claimed(start, turn=2, joins=True) if joins else Silence.LATER
-    known = _looked_for(start)
-    if known is None and earlier.turn >= MAX_TURNS:
-        reason = f"{MAX_TURNS} starts in a row were cut short"
-        return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=reason)
-    return known
+    known = _looked_for(start, earlier)
+    return _too_often(start) if known is None and earlier.turn >= MAX_TURNS else known
 
 
-def _looked_for(start: _Start) -> Event | Silence | None:
-    """Look for what an earlier claimant may have started. None: it is safe to go on under the same key."""
+def _looked_for(start: _Start, earlier: Claim) -> Event | Silence | None:
+    """Look for what an earlier claimant may have started. None: nothing was, and it may be started under the same key."""
     # A start under the same key is safe only where the target knows keys, and only while the permit holds: to refuse
     # what may have been started would let the next attempt start it twice.
     again = start.trigger.repeatable
     try:
         found = start.find()
     except Exception:  # noqa: BLE001  (a look that breaks says nothing; the next may)
-        return None if again and not start.lapsed() else Silence.LATER
+        return _once_more(start, earlier) if again and not start.lapsed() else Silence.LATER
     if isinstance(found, JobHandle):
         return _accepted(start, found)
     cut = "an earlier start was cut short"
     if found is Absent.UNKNOWN:
         if again and not start.lapsed():
-            return None
+            return _once_more(start, earlier)
         return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=f"{cut}, and {found.value}")
     if again:
         return None
@@ -127,8 +136,20 @@ def _looked_for(start: _Start) -> Event | Silence | None:
     return TriggerFailed(at=start.now(), attempt=start.job.attempt, category=FailureCategory.TRANSIENT, reason=reason)
 
 
+def _once_more(start: _Start, earlier: Claim) -> Event | Silence:
+    """Ask for the same job again, not knowing whether it was started: that this call fails says nothing of the earlier."""
+    if earlier.turn >= MAX_TURNS:
+        return _too_often(start)
+    return _claimed(start, turn=earlier.turn + 1, joins=True)
+
+
+def _too_often(start: _Start) -> TriggerInDoubt:
+    reason = f"{MAX_TURNS} starts in a row were cut short"
+    return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=reason)
+
+
 def _claimed(start: _Start, *, turn: int, joins: bool = False) -> Event | Silence:
-    """Claim one turn and call. `joins`: somebody else may be in the middle of a call for the same attempt."""
+    """Claim one turn and call. `joins`: another call for the same attempt may be under way, or may have started it."""
     now = start.now()
     claim = Claim(
         run=start.job.run,
@@ -161,6 +182,20 @@ def _closed(start: _Start, turn: int) -> bool:
     now = start.now()
     never = Claim(run=start.job.run, attempt=start.job.attempt, turn=turn, at=now, until=now, refused=True)
     return start.hands.store.put_claim(never)
+
+
+def _held_back(start: _Start, why: str) -> Event | Silence:
+    # The refusal is written before it is told, so that no other hand starts under the same permit.
+    if not _closed(start, turn=1):
+        return Silence.LATER
+    return StartRefused(at=start.now(), attempt=start.job.attempt, reason=why)
+
+
+def _left_alone(start: _Start) -> Event | Silence:
+    # Nobody else may start it. If whoever may has gone, the permit must not stand for ever.
+    if not start.lapsed():
+        return Silence.LATER
+    return _refused(start) if _closed(start, turn=1) else Silence.LATER
 
 
 def _refused(start: _Start) -> StartRefused:

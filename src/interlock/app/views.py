@@ -12,7 +12,7 @@ from msgspec import Struct
 from interlock.core.documents import Document
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness, TraitVerdict
-from interlock.core.runs import Attempt, Run
+from interlock.core.runs import Attempt, Run, Sla
 from interlock.core.traits import TraitResult
 from interlock.ports.pushes import PushedResult
 from interlock.ports.stores import TimelineRecord
@@ -64,8 +64,22 @@ class AttemptView(View, frozen=True, kw_only=True, rename="camel"):
     job_id: str
 
 
+class SlaView(View, frozen=True, kw_only=True, rename="camel"):
+    """One deadline of a run: `state` is ARMED, MET, BREACHED or WAIVED; `at_risk` whether people were warned."""
+
+    due_at: datetime
+    state: str
+    at_risk: bool
+    settled_at: datetime | None
+
+
 class RunView(View, frozen=True, kw_only=True, rename="camel"):
-    """One run."""
+    """One run.
+
+    `completed_at` is when what the run is for was done, or when it ended otherwise; `wake_at` when anything about it is due
+    next. `closes_at` is when it is given up unless it was let through, `blocked` why asking its traits again would not help,
+    `held_until` how long it is paused, `monitoring_until` how long it is watched for drift.
+    """
 
     run_id: str
     pipeline_id: str
@@ -79,6 +93,13 @@ class RunView(View, frozen=True, kw_only=True, rename="camel"):
     updated_at: datetime
     completed_at: datetime | None
     wake_at: datetime | None
+    evaluation_sla: SlaView | None
+    completion_sla: SlaView | None
+    closes_at: datetime | None
+    monitoring_until: datetime | None
+    drifted: tuple[str, ...]
+    blocked: str
+    held_until: datetime | None
     job_id: str
     job_details: Document
     doubt: str
@@ -211,8 +232,15 @@ def run_view(run: Run) -> RunView:
         attempt=run.attempt,
         created_at=run.opened_at,
         updated_at=run.updated_at,
-        completed_at=run.ended_at,
-        wake_at=run.wake_at,
+        completed_at=run.succeeded_at or run.ended_at,
+        wake_at=run.due_at,
+        evaluation_sla=_sla_view(run.evaluation_sla),
+        completion_sla=_sla_view(run.completion_sla),
+        closes_at=run.closes_at,
+        monitoring_until=run.monitor.until if run.monitor else None,
+        drifted=run.monitor.drifted if run.monitor else (),
+        blocked=run.blocked,
+        held_until=run.held_until,
         job_id=run.job_id,
         job_details=run.job_details,
         doubt=run.doubt,
@@ -222,6 +250,12 @@ def run_view(run: Run) -> RunView:
         blocking=run.readiness.blocking if run.readiness else (),
         attempts=tuple(map(attempt_view, run.attempts)),
     )
+
+
+def _sla_view(sla: Sla | None) -> SlaView | None:
+    if sla is None:
+        return None
+    return SlaView(due_at=sla.due_at, state=sla.state, at_risk=sla.warned, settled_at=sla.settled_at)
 
 
 def attempt_view(attempt: Attempt) -> AttemptView:

@@ -10,8 +10,8 @@ from interlock.app.callbacks import Reception, Report, complete
 from interlock.app.views import run_view
 from interlock.cli.context import json_option, opened, sound_project_of
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.following import actor
 from interlock.cli.output import emit_json, say, styled
+from interlock.cli.parameters import actor
 from interlock.core.ids import RunKey, parse_run_id
 from interlock.core.traits import FailureCategory
 
@@ -50,6 +50,9 @@ def command(
       interlock complete example:daily:2026-03-07:1 --status success
       interlock complete "$INTERLOCK_RUN_ID" --status failed --category PERMANENT --reason "schema changed"
     """
+    from interlock.runtime.clock import SystemPacer
+    from interlock.runtime.driver import Driver
+
     key = _key(run_id)
     work = opened(ctx, sound_project_of(ctx))
     if category is not None and status == "success":
@@ -62,6 +65,9 @@ def command(
         by=actor(),
     )
     received = complete(key, report, work.store, work.clock.now())
+    if received.how is Reception.TAKEN:
+        # Nobody else may be there to tell people, or whoever waits for it.
+        Driver(work.hands, SystemPacer(work.clock)).catch_up(key)
     if as_json:
         emit_json("Run", run_view(received.run))
     else:

@@ -15,7 +15,8 @@ from interlock.cli.output import emit_json, faint, moment, plain, say, styled, t
 LONGEST = 500
 
 _CURSOR: Final = re.compile(
-    r"\d{8}T\d{6}\.\d{6}Z\|(?:slot/(?P<slot>[^:|]+):[^|]+|pipeline/(?P<own>[^|]+))\|(?:JOURNAL|NOTE)#[^|]+\|\d{1,6}",
+    r"\d{8}T\d{6}\.\d{6}Z\|(?:slot/(?P<slot>[^:|]+):[^|]+|pipeline/(?P<own>[^|]+)|(?P<shared>dispatch/[^|]+|silences))"
+    r"\|(?:JOURNAL|NOTE|EXPECTED)#[^|]+\|\d{1,6}",
     re.ASCII,
 )
 
@@ -50,7 +51,7 @@ def command(ctx: click.Context, pipeline: str, limit: int, before: str | None, *
 
 def _cursor(pipeline: str, text: str) -> str:
     match = _CURSOR.fullmatch(text)
-    if match is None or pipeline not in (match["slot"], match["own"]):
+    if match is None or not (match["shared"] or pipeline in (match["slot"], match["own"])):
         raise click.BadParameter(
             f"{text!r} is no cursor of {pipeline}: use the `next` or a `cursor` of `interlock events {pipeline} --json`",
             param_hint="--before",

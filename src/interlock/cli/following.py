@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 from datetime import timedelta
-from typing import TYPE_CHECKING
-
-import click
+from typing import TYPE_CHECKING, NoReturn
 
 from interlock.app.views import run_view
 from interlock.cli.evaluate import verdict_exit
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.output import emit_json, faint, moment, say, span, strong, styled, tell
+from interlock.cli.output import emit_json, faint, moment, plain, say, span, strong, styled, tell
+from interlock.cli.progress import Waiting, patience
 from interlock.core.ids import RunKey
-from interlock.core.runs import Run, RunStatus
-from interlock.core.times import parse_duration
+from interlock.core.runs import SUCCEEDED, Run, RunStatus
 from interlock.errors import InterlockError
 from interlock.runtime.driver import Driven, Driver, Stop
 
@@ -23,55 +20,48 @@ if TYPE_CHECKING:
     from interlock.runtime.wiring import Interlock
 
 
-def actor() -> str:
-    """Return who is at the keyboard, for the record."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (OSError, KeyError):
-        return "cli"
-
-
-def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:  # noqa: ARG001
-    """Read a duration from the command line."""
-    if value is None:
-        return None
-    try:
-        return parse_duration(value)
-    except ValueError as exc:
-        raise click.BadParameter(str(exc)) from exc
-
-
-def follow(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, as_json: bool) -> None:
+def follow(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, as_json: bool) -> NoReturn:
     """Drive a run as far as it goes now, show it, and leave with the code that says how it stands.
 
     Raises:
         Leave: always.
     """
-    from interlock.runtime.clock import SystemPacer
-    from interlock.runtime.tidying import tidy_jobs
-
-    progress = _Progress(quiet=as_json)
-    driver = Driver(work.hands, SystemPacer(work.clock), on_change=progress.show)
-    until = None if timeout is None else work.clock.now() + timeout
-    driven = driver.drive(key, wait=wait, until=until)
-    with contextlib.suppress(InterlockError, OSError):  # housekeeping must not change the answer
-        tidy_jobs(work, key.slot.pipeline)
+    driven = driven_by(work, key, wait=wait, timeout=timeout, quiet=as_json)
     if as_json:
         emit_json("Run", run_view(driven.run))
     else:
         _print(driven)
-    raise Leave(_exit(driven))
+    raise Leave(exit_of_run(driven))
 
 
-class _Progress:
+def driven_by(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, quiet: bool) -> Driven:
+    """Drive a run as far as it goes now, telling on stderr what changes."""
+    from interlock.runtime.clock import SystemPacer
+    from interlock.runtime.tidying import tidy_jobs
+
+    until = None if timeout is None else work.clock.now() + timeout
+    with patience(f"asking the traits of {key.slot.pipeline}", quiet=quiet) as waiting:
+        progress = Progress(waiting, quiet=quiet)
+        driver = Driver(work.hands, SystemPacer(work.clock), on_change=progress.show)
+        driven = driver.drive(key, wait=wait, until=until)
+    with contextlib.suppress(InterlockError, OSError):  # housekeeping must not change the answer
+        tidy_jobs(work, key.slot.pipeline)
+    return driven
+
+
+class Progress:
     """Tells on stderr what changes, one line each."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, waiting: Waiting, *, quiet: bool) -> None:
+        self._waiting = waiting
         self._quiet = quiet
         self._last = ""
 
     def show(self, run: Run) -> None:
+        """Tell how a run stands now, unless that was the last thing told."""
         line = _line(run)
+        if line:
+            self._waiting.end()
         if not self._quiet and line and line != self._last:
             tell(faint(line))
         self._last = line or self._last
@@ -89,19 +79,29 @@ def _line(run: Run) -> str:
             return ""
 
 
-def _exit(driven: Driven) -> Exit:
+def exit_of_run(driven: Driven) -> Exit:
+    """Return the code that says how a driver left a run."""
     run = driven.run
     match driven.why:
         case Stop.ENDED:
-            return Exit.DONE if run.status is RunStatus.COMPLETED else Exit.JOB_FAILED
+            return exit_of_end(run)
         case Stop.NOT_READY:
             return verdict_exit(run.readiness) if run.readiness else Exit.UNDECIDED
+        case Stop.HELD:
+            return Exit.REFUSED
         case Stop.DOUBT:
             return Exit.UNDECIDED
         case Stop.DETACHED:
             return Exit.DONE
         case Stop.TIMED_OUT:
             return Exit.TIMED_OUT
+
+
+def exit_of_end(run: Run) -> Exit:
+    """Return the code that says how a run ended; one that is only watched for drift any more has done what it is for."""
+    if run.status in SUCCEEDED:
+        return Exit.DONE
+    return Exit.REFUSED if run.status is RunStatus.CANCELLED else Exit.JOB_FAILED
 
 
 def _print(driven: Driven) -> None:
@@ -120,16 +120,33 @@ def _print(driven: Driven) -> None:
 
 def _tail(driven: Driven) -> str:
     run = driven.run
-    if driven.why is Stop.DOUBT:
-        return f"  in doubt: {run.doubt}"
-    if driven.why is Stop.TIMED_OUT:
-        return f"  still so when the time to wait was over; follow it with: interlock status {run.key.slot.pipeline}"
-    if driven.why is Stop.DETACHED:
-        return (
-            f"  as {run.job_id}; its end is reported with: interlock complete {run.key.run_id} --status success|failed"
-        )
+    match driven.why:
+        case Stop.DOUBT:
+            return f"  in doubt: {plain(run.doubt)}"
+        case Stop.HELD:
+            held = f"held until {moment(run.held_until)} by {plain(run.held_because)}"
+            return f"  it is ready, and {held}; nothing was started"
+        case Stop.TIMED_OUT:
+            follow_it = f"interlock status {run.key.slot.pipeline}"
+            return f"  still so when the time to wait was over; follow it with: {follow_it}"
+        case Stop.DETACHED:
+            told = f"interlock complete {run.key.run_id} --status success|failed"
+            return f"  as {run.job_id}; its end is reported with: {told}"
+        case _:
+            return f"  {ending(run)}".rstrip()
+
+
+def ending(run: Run) -> str:
+    """Say in a few words how a run ended."""
     failure = run.last_failure
     if failure is not None:
-        return f"  {failure.category or failure.outcome}: {failure.reason}"
+        return f"{failure.category or failure.outcome}: {plain(failure.reason)}"
+    if run.status is RunStatus.CANCELLED:
+        return f"it was given up or cancelled before anything was started; see: interlock why {run.key.slot.pipeline}"
+    if not run.attempts:
+        return "it is ready, and there is nothing to start"
     last = run.attempts[-1]
-    return f"  attempt {last.number} took {span(last.ended_at - last.began_at)}"
+    words = f"attempt {last.number} took {span(last.ended_at - last.began_at)}"
+    if run.status is RunStatus.COMPLETED_MONITORING and run.monitor is not None:
+        words += f"; watched for drift until {moment(run.monitor.until)}"
+    return words

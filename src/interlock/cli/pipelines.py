@@ -10,6 +10,7 @@ from interlock.app.views import View
 from interlock.cli.context import json_option, sound_project_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, plain, say, table, tell
+from interlock.core.times import format_duration
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
@@ -91,7 +92,10 @@ def _views(project: Project) -> list[PipelineView]:
 def _schedule(spec: ScheduleSpec) -> str:
     words = [str(spec.name)]
     words += [f"after {spec.after:%H:%M}"] if spec.after else []
+    words += [f"cron {spec.cron!r}"] if spec.cron else []
+    words += [f"every {format_duration(spec.every)}"] if spec.every else []
     words += [f"by {spec.deadline:%H:%M}"] if spec.deadline else []
+    words += [f"within {format_duration(spec.deadline_span)}"] if spec.deadline_span else []
     return " ".join([*words, spec.timezone])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from interlock.app.views import ReadinessView, RunView, StatusView, TraitView, WindowView
+from interlock.app.watchviews import MemberView
 from interlock.cli.output import faint, moment, plain, span, strong, styled, table
 
 _HEADERS = ("PIPELINE", "READINESS", "SLOT", "RUN", "ATTEMPT", "ARCHETYPE", "TIER", "")
@@ -27,6 +28,24 @@ def _row(view: StatusView, at: datetime) -> tuple[str, ...]:
         str(view.tier or "-"),
         "; ".join(_notes(view, slot, at)),
     )
+
+
+def at_work(members: tuple[MemberView, ...], at: datetime) -> list[str]:
+    """Lay out one line a watcher or watchdog. What is not alive any more was there last."""
+    return [
+        f"{member.role}  {styled('ok' if member.alive else 'fail')}  {_progress(member, at)}  {faint(plain(member.name))}"
+        for member in members
+    ]
+
+
+def _progress(member: MemberView, at: datetime) -> str:
+    if member.progress_at is None:
+        done = "no turn finished yet"
+    else:
+        what = "scan" if member.role == "watchdog" else "turn"
+        done = f"last {what} {span(max(at - member.progress_at, at - at))} ago"
+    words = [done if member.alive else f"gone, {done}"]
+    return ", ".join([*words, plain(member.note)] if member.note else words)
 
 
 def chief_slot(view: StatusView, at: datetime) -> WindowView | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -10,12 +10,17 @@ from msgspec.structs import replace
 
 from interlock.app.queries import RECENT, pipeline_status, troubled_status
 from interlock.app.views import StatusView, View
+from interlock.app.watchviews import MemberView, attendance
 from interlock.cli.context import json_option, known_name, pipeline_names, reading, sound_project_of
 from interlock.cli.exits import Exit, Leave
+from interlock.cli.live import live, require_terminal
 from interlock.cli.output import emit_json, say, tell
-from interlock.cli.render_status import listing, sheet
-from interlock.errors import ConfigError, Problem, UnreadableRecord
+from interlock.cli.parameters import duration
+from interlock.cli.render_status import at_work, listing, sheet
+from interlock.errors import ConfigError, InterlockError, Problem, UnreadableRecord
 from interlock.runtime.clock import SystemClock
+from interlock.runtime.reading import open_for_reading
+from interlock.stores.members import MemberRows
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
@@ -23,17 +28,28 @@ if TYPE_CHECKING:
 
 
 class StatusList(View, frozen=True, kw_only=True, rename="camel"):
-    """Every pipeline of the project, by name."""
+    """Every pipeline of the project, by name; and the watchers and watchdogs that are at work, or were last."""
 
     items: tuple[StatusView, ...]
+    members: tuple[MemberView, ...]
 
 
 @click.command()
 @click.argument("pipeline", required=False, shell_complete=pipeline_names)
 @click.option("--check", is_flag=True, help="Leave with 10 when a deadline has passed without what it asks for.")
+@click.option("--watch", is_flag=True, help="Draw it on the terminal again and again, until Ctrl-C.")
+@click.option("--interval", callback=duration, default="2s", show_default=True, help="How often to draw it.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, pipeline: str | None, *, check: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    pipeline: str | None,
+    *,
+    check: bool,
+    watch: bool,
+    interval: timedelta,
+    as_json: bool,
+) -> None:
     """Show how all pipelines stand, or PIPELINE in detail. Nothing is asked, nothing is written.
 
     Leaves with 3 when a pipeline's records cannot be read, 2 when a pipeline's file cannot; the others are shown all the
@@ -43,19 +59,42 @@ def command(ctx: click.Context, pipeline: str | None, *, check: bool, as_json: b
     Examples:
       interlock status
       interlock status example
+      interlock status --watch
       interlock status --check || echo "something is late"
       interlock status --json | jq -r '.items[] | select(.readiness != "READY") | .pipelineId'
     """
     project = sound_project_of(ctx)
+    if watch:
+        if check or as_json:
+            raise click.UsageError("--watch stands alone: --check and --json look once")
+        require_terminal()
+        live(lambda: _page(ctx, pipeline), interval)
+        return
     store = reading(ctx, project)
     at = SystemClock().now()
     if pipeline is None:
         views = tuple(_status(project, store, name, at) for name in sorted({*project.pipelines, *project.broken}))
-        emit_json("StatusList", StatusList(items=views)) if as_json else _print_all(views, at)
+        members = attendance(MemberRows(store.kernel), at)
+        emit_json("StatusList", StatusList(items=views, members=members)) if as_json else _print_all(views, members, at)
     else:
         views = (_one(project, store, pipeline, at),)
         emit_json("Status", views[0]) if as_json else say(sheet(views[0], at))
     _leave(project, views, check=check)
+
+
+def _page(ctx: click.Context, pipeline: str | None) -> str:
+    # Read and opened for each page: files and store may change, or not be there yet, and whoever looks must hold nothing.
+    try:
+        project = sound_project_of(ctx)
+        with open_for_reading(project) as store:
+            at = SystemClock().now()
+            if pipeline is not None:
+                return sheet(_one(project, store, pipeline, at), at)
+            views = tuple(_status(project, store, name, at) for name in sorted({*project.pipelines, *project.broken}))
+            lines = [listing(views, at) if views else "there are no pipelines yet", ""]
+            return "\n".join([*lines, *at_work(attendance(MemberRows(store.kernel), at), at)]).rstrip()
+    except InterlockError as exc:
+        return str(exc)
 
 
 def _one(project: Project, store: Repository, name: str, at: datetime) -> StatusView:
@@ -85,11 +124,15 @@ def _own(project: Project, name: str) -> tuple[Problem, ...]:
     return project.broken[name] or (Problem(project.file, 0, 0, f"the pipeline {name!r} cannot be used"),)
 
 
-def _print_all(views: tuple[StatusView, ...], at: datetime) -> None:
+def _print_all(views: tuple[StatusView, ...], members: tuple[MemberView, ...], at: datetime) -> None:
     if views:
         say(listing(views, at))
     else:
         tell("there are no pipelines yet; write one with: interlock add-pipeline --name NAME")
+    if members:
+        say()
+    for line in at_work(members, at):
+        say(line)
 
 
 def _leave(project: Project, views: tuple[StatusView, ...], *, check: bool) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from interlock.app.markers import nudge
 from interlock.app.views import push_view
 from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
-from interlock.cli.following import actor, duration
 from interlock.cli.output import emit_json, say, span, styled
+from interlock.cli.parameters import actor, duration
 from interlock.codec.documents import document
 from interlock.core.documents import Document
 from interlock.core.ids import ScheduleName
@@ -21,6 +22,9 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.traits import FailureCategory, TraitSpec, TraitStatus
 from interlock.errors import ConfigError, NotFound
 from interlock.ports.pushes import PushedResult
+
+if TYPE_CHECKING:
+    from interlock.runtime.wiring import Interlock
 
 PUSH = "push"
 
@@ -103,11 +107,18 @@ def push(  # noqa: PLR0913, PLR0917  (one parameter an option)
         ttl=life,
         pushed_by=actor(),
     )
-    work.pushes.put_push(spec.name, pushed)
+    _keep(work, spec, pushed)
     if as_json:
         emit_json("PushedResult", push_view(spec.name, pushed))
     else:
         say(f"{styled(status)}  {pipeline} {trait}, counts for {span(life)}")
+
+
+def _keep(work: Interlock, spec: PipelineSpec, pushed: PushedResult) -> None:
+    work.pushes.put_push(spec.name, pushed)
+    # Whoever waits for it asks again now, and not after an interval.
+    day = pushed.period[:10] if pushed.period is not None else ""
+    nudge(spec.name, f"push: {pushed.trait}", pushed.pushed_at, work.hands, day=day)
 
 
 def _pushable(spec: PipelineSpec, name: str) -> TraitSpec:

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from interlock.codec.documents import document
 from interlock.config import values
-from interlock.config.build_shelf import ShelvedArchetype, days_of
+from interlock.config.build_schedules import build_exclusions, build_schedules
+from interlock.config.build_shelf import ShelvedArchetype
 from interlock.config.build_trigger import build_trigger
+from interlock.config.build_watching import build_late_data, build_reruns, build_sla, build_watch
 from interlock.config.checks import BUILTIN, Checks
-from interlock.config.project import Calendar, ProjectSettings
-from interlock.config.schema import PipelineFile, RetryEntry, ScheduleEntry, SlaEntry, TraitEntry, WatchEntry
+from interlock.config.project import ProjectSettings
+from interlock.config.schema import DriftEntry, PipelineFile, RetryEntry, TraitEntry
 from interlock.config.shape import Path as Steps
 from interlock.config.source import Source
-from interlock.config.values import Range, Refused, meant
+from interlock.config.spans import span_of
+from interlock.config.values import Refused, meant
 from interlock.core.archetypes import Archetype, TraitOverride, resolve
+from interlock.core.calendars import DaySet
 from interlock.core.documents import EMPTY
-from interlock.core.ids import DEFAULT_SCHEDULE, PipelineName, ScheduleName, TraitName
-from interlock.core.pipelines import (
-    Deadline,
-    ExclusionSpec,
-    PipelineSpec,
-    ScheduleSpec,
-    SlaSpec,
-    WatchSpec,
-)
+from interlock.core.ids import PipelineName, TraitName
+from interlock.core.pipelines import Mode, PipelineSpec
 from interlock.core.retries import RetrySpec
-from interlock.core.traits import TraitSpec
+from interlock.core.traits import DriftSpec, TraitSpec
 
 _DEFAULT_RETRY: Final = RetrySpec()
-_NO_EXCLUSIONS: Final = ExclusionSpec()
-_NOT_SAID_SLA: Final = SlaEntry()
+_NOT_SAID_RETRY: Final = RetryEntry()
+_AT_ONCE: Final = timedelta()
 
 
 class World(NamedTuple):
@@ -44,7 +40,7 @@ class World(NamedTuple):
     settings: ProjectSettings
     checks: Checks
     archetypes: Mapping[str, ShelvedArchetype]
-    calendars: Mapping[str, Calendar]
+    calendars: Mapping[str, DaySet]
     broken_archetypes: frozenset[str] = frozenset()
     broken_calendars: frozenset[str] = frozenset()
 
@@ -57,21 +53,18 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
         except Refused as exc:
             source.refuse(("name",), exc)
     settings = world.settings
-    sla_zone = settings.timezone
-    if file.sla.timezone is not UNSET:
-        try:
-            sla_zone = values.timezone(file.sla.timezone)
-        except Refused as exc:
-            source.refuse(("sla", "timezone"), exc, "timezone")
+    sla_zone = _sla_zone(file, source, settings.timezone)
     shelved = _archetype(file, source, world)
     traits = _traits(file, source, world, shelved)
     trigger = build_trigger(file.trigger, source, world.checks)
     retry = _retry(file.retry, source)
-    schedules = _schedules(file, source, sla_zone)
-    exclusions = _exclusions(file, source, world)
-    sla = _sla(file.sla, source, sla_zone)
-    watch = _watch(file.watch, source, settings)
-    _span(file.cascade.delay_between, values.LEAD, ("cascade", "delayBetween"), source)
+    schedules = build_schedules(file, source, sla_zone)
+    exclusions = build_exclusions(file, source, world.calendars, world.broken_calendars)
+    sla = build_sla(file.sla, source, sla_zone)
+    watch = build_watch(file.watch, source, settings)
+    late_data = build_late_data(file.late_data, source)
+    delay = span_of(file.cascade.delay_between, values.LEAD, ("cascade", "delayBetween"), source)
+    stuck = span_of(file.watchdog.stuck_run_threshold, values.DEADLINE, ("watchdog", "stuckRunThreshold"), source)
     if source.problems or shelved is None or exclusions is None:
         return None
     return PipelineSpec(
@@ -86,18 +79,22 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
         exclusions=exclusions,
         sla=sla,
         watch=watch,
+        owner=file.owner,
+        mode=Mode.SHADOW if file.mode == "shadow" else settings.mode,
+        reruns=build_reruns(file.reruns),
+        late_data=late_data,
+        cascade_delay=delay or _AT_ONCE,
+        stuck_after=stuck,
     )
 
 
-def _span(value: int | str | UnsetType, allowed: Range, path: Steps, source: Source) -> timedelta | None:
-    """Read a duration that may be left out; None also when it is refused, which is noted."""
-    if value is UNSET:
-        return None
-    try:
-        return values.duration(value, allowed)
-    except Refused as exc:
-        source.refuse(path, exc, str(path[-1]))
-        return None
+def _sla_zone(file: PipelineFile, source: Source, usual: str) -> str:
+    if file.sla.timezone is not UNSET:
+        try:
+            return values.timezone(file.sla.timezone)
+        except Refused as exc:
+            source.refuse(("sla", "timezone"), exc, "timezone")
+    return usual
 
 
 # ---------------------------------------------------------------- traits
@@ -159,10 +156,20 @@ def _override(
             source.fail(("traits", trait, "config"), f"config of {trait}: {exc}")
     ttl = timeout = None
     if entry.ttl is not UNSET:
-        ttl = _span(entry.ttl, values.TTL, ("traits", trait, "ttl"), source)
+        ttl = span_of(entry.ttl, values.TTL, ("traits", trait, "ttl"), source)
     if entry.timeout is not UNSET:
-        timeout = _span(entry.timeout, values.TIMEOUT, ("traits", trait, "timeout"), source)
-    return TraitOverride(trait=TraitName(trait), evaluator=evaluator, config=config, ttl=ttl, timeout=timeout)
+        timeout = span_of(entry.timeout, values.TIMEOUT, ("traits", trait, "timeout"), source)
+    drift = None if entry.drift is UNSET else _drift(trait, entry.drift, source)
+    return TraitOverride(
+        trait=TraitName(trait), evaluator=evaluator, config=config, ttl=ttl, timeout=timeout, drift=drift
+    )
+
+
+def _drift(trait: str, entry: DriftEntry, source: Source) -> DriftSpec:
+    if not entry.field and source.said("traits", trait, "drift", "field"):
+        message = f"drift of {trait}: field is empty, expected a key of the trait's value"
+        source.fail(("traits", trait, "drift", "field"), message)
+    return DriftSpec(field=entry.field, threshold=entry.threshold, relative=entry.relative)
 
 
 def _check_builtin(
@@ -208,7 +215,7 @@ def _no_evaluator(trait: str, kind: str, source: Source, *, given: bool) -> None
 def _retry(entry: RetryEntry, source: Source) -> RetrySpec:
     if entry == _NOT_SAID_RETRY:
         return _DEFAULT_RETRY
-    backoff = _span(entry.backoff_seconds, values.BACKOFF, ("retry", "backoffSeconds"), source)
+    backoff = span_of(entry.backoff_seconds, values.BACKOFF, ("retry", "backoffSeconds"), source)
     retryable = _DEFAULT_RETRY.retryable
     if entry.retryable_failures is not UNSET:
         found = set()
@@ -224,129 +231,3 @@ def _retry(entry: RetryEntry, source: Source) -> RetrySpec:
         multiplier=_DEFAULT_RETRY.multiplier if entry.backoff_multiplier is UNSET else entry.backoff_multiplier,
         retryable=retryable,
     )
-
-
-_NOT_SAID_RETRY: Final = RetryEntry()
-
-
-def _schedules(file: PipelineFile, source: Source, zone: str) -> tuple[ScheduleSpec, ...]:
-    if not file.schedules:
-        return _daily(zone)
-    specs = tuple([_schedule(entry, ("schedules", i), source, zone) for i, entry in enumerate(file.schedules)])
-    if len({spec.name for spec in specs}) < len(specs):
-        seen: set[str] = set()
-        for index, spec in enumerate(specs):
-            if spec.name in seen and spec.name:
-                message = f"two schedules are named {spec.name!r}"
-                source.fail(("schedules", index, "name"), message, "rename one", "duplicate-name")
-            seen.add(spec.name)
-    return specs
-
-
-@lru_cache(maxsize=256)
-def _daily(zone: str) -> tuple[ScheduleSpec, ...]:
-    return (ScheduleSpec(name=DEFAULT_SCHEDULE, timezone=zone),)
-
-
-def _schedule(entry: ScheduleEntry, path: Steps, source: Source, zone: str) -> ScheduleSpec:
-    try:
-        return _schedule_spec(entry, zone)
-    except Refused:
-        pass
-    # Something is wrong with it: ask again one by one, so that everything wrong is said.
-    checks: tuple[tuple[str, Any, Any], ...] = (
-        ("name", entry.name, values.name),
-        ("after", entry.after, values.wall),
-        ("deadline", entry.deadline, values.wall),
-        ("timezone", entry.timezone, values.timezone),
-    )
-    for key, value, parse in checks:
-        if value is UNSET or (key == "name" and value == "" and source.problems):
-            continue
-        try:
-            parse(value)
-        except Refused as exc:
-            source.refuse((*path, key), exc, "" if key == "name" else key)
-    return ScheduleSpec(name=ScheduleName(entry.name), timezone=zone)
-
-
-@lru_cache(maxsize=4096)
-def _schedule_spec(entry: ScheduleEntry, zone: str) -> ScheduleSpec:
-    return ScheduleSpec(
-        name=ScheduleName(values.name(entry.name)),
-        after=None if entry.after is UNSET else values.wall(entry.after),
-        deadline=None if entry.deadline is UNSET else values.wall(entry.deadline),
-        timezone=zone if entry.timezone is UNSET else values.timezone(entry.timezone),
-    )
-
-
-def _exclusions(file: PipelineFile, source: Source, world: World) -> ExclusionSpec | None:
-    """Merge the pipeline's own days with its calendar's; None when that calendar is broken, fail closed."""
-    entry = file.exclusions
-    name = entry.calendar
-    if not entry.days and not entry.dates and name is UNSET:
-        return _NO_EXCLUSIONS
-    weekdays, dates = days_of(entry.days, entry.dates, ("exclusions",), source)
-    if name is UNSET:
-        return ExclusionSpec(weekdays=weekdays, dates=dates)
-    calendar = world.calendars.get(name)
-    if calendar is None:
-        if name not in world.broken_calendars:
-            hint = meant(name, (*world.calendars, *world.broken_calendars)) or "look into calendarDirs"
-            source.fail(("exclusions", "calendar"), f"no calendar is named {name!r}", hint, "unknown-name")
-        return None
-    return ExclusionSpec(
-        weekdays=tuple(sorted({*weekdays, *calendar.weekdays})),
-        dates=tuple(sorted({*dates, *calendar.dates})),
-        calendar=name,
-    )
-
-
-def _sla(entry: SlaEntry, source: Source, zone: str) -> SlaSpec:
-    if entry == _NOT_SAID_SLA:
-        return _sla_of(None, None, None, zone)
-    _span(entry.at_risk_lead_time, values.LEAD, ("sla", "atRiskLeadTime"), source)
-    _span(entry.expected_duration, values.DEADLINE, ("sla", "expectedDuration"), source)
-    return _sla_of(
-        _deadline(entry.evaluation_deadline, "evaluationDeadline", source),
-        _deadline(entry.completion_deadline, "completionDeadline", source),
-        _deadline(entry.validation_timeout, "validationTimeout", source),
-        zone,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _sla_of(
-    evaluation: Deadline | None, completion: Deadline | None, validation: Deadline | None, zone: str
-) -> SlaSpec:
-    return SlaSpec(evaluation=evaluation, completion=completion, validation_timeout=validation, timezone=zone)
-
-
-def _deadline(text: str | UnsetType, key: str, source: Source) -> Deadline | None:
-    if text is UNSET:
-        return None
-    try:
-        return values.deadline(text)
-    except Refused as exc:
-        source.refuse(("sla", key), exc, key)
-        return None
-
-
-def _watch(entry: WatchEntry, source: Source, settings: ProjectSettings) -> WatchSpec:
-    interval = _span(entry.interval, values.INTERVAL, ("watch", "interval"), source)
-    monitoring = None
-    if entry.monitoring is not UNSET:
-        monitoring = _span(entry.monitoring.duration, values.MONITORING, ("watch", "monitoring", "duration"), source)
-        given = entry.monitoring.duration is not UNSET
-        if entry.monitoring.enabled is True and not given:
-            source.fail(
-                ("watch", "monitoring"), "monitoring has no duration", "add duration: 2h", "missing-key", on_key=True
-            )
-        if entry.monitoring.enabled is False:
-            monitoring = None
-    return _watch_of(settings.watcher_interval if interval is None else interval, entry.enabled, monitoring)
-
-
-@lru_cache(maxsize=1024)
-def _watch_of(interval: timedelta, enabled: bool, monitoring: timedelta | None) -> WatchSpec:  # noqa: FBT001
-    return WatchSpec(interval=interval, enabled=enabled, monitoring=monitoring)

@@ -9,16 +9,18 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from interlock.config import values
-from interlock.config.build_trigger import build_sink
+from interlock.config.build_alerts import build_alerting, build_lifecycle, build_sinks
 from interlock.config.checks import Checks
 from interlock.config.project import ArchiverSpec, ProjectSettings, ServerSpec, WatchdogSpec
 from interlock.config.schema_project import ProjectFile
 from interlock.config.settings import Settings
+from interlock.config.shape import Path as Steps
 from interlock.config.source import Source
 from interlock.config.values import Range, Refused, meant
-from interlock.core.pipelines import DEFAULT_INTERVAL
+from interlock.core.pipelines import DEFAULT_INTERVAL, Mode
 from interlock.core.traits import DEFAULT_TIMEOUT
 
 PROVIDERS: Final = ("sqlite",)
@@ -38,11 +40,7 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
     resolved = ProjectSettings(
         provider=file.provider,
         sqlite_path=_path(file.sqlite.path, root),
-        server=ServerSpec(
-            addr=_addr(file.server.addr, source),
-            api_key=file.server.api_key,
-            max_request_body=file.server.max_request_body,
-        ),
+        server=_server(file, source),
         default_timeout=_span(
             file.engine.default_timeout, values.TIMEOUT, ("engine", "defaultTimeout"), source, DEFAULT_TIMEOUT
         ),
@@ -54,7 +52,11 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
         watcher_interval=_span(
             file.watcher.default_interval, values.INTERVAL, ("watcher", "defaultInterval"), source, DEFAULT_INTERVAL
         ),
+        watcher_workers=file.watcher.workers,
+        watcher_reload=_span(file.watcher.reload, values.RELOAD, ("watcher", "reload"), source, timedelta(seconds=5)),
         watchdog=_watchdog(file, source),
+        alerting=build_alerting(file.alerting, source),
+        mode=Mode(file.mode),
         archiver=_archiver(file, source),
         timezone=_zone(file.timezone, source),
         env_allow=file.env.allow,
@@ -63,10 +65,11 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
     )
     _check_other_stores(file, source)
     checks = Checks(root, resolved)
-    sinks = [build_sink(entry, ("alerts", index), source, checks) for index, entry in enumerate(file.alerts)]
-    import msgspec
-
-    return msgspec.structs.replace(resolved, sinks=tuple(sink for sink in sinks if sink is not None))
+    return replace(
+        resolved,
+        sinks=build_sinks(file.alerts, source, checks),
+        lifecycle=build_lifecycle(file.lifecycle, source, checks),
+    )
 
 
 def _span(
@@ -81,6 +84,11 @@ def _span(
         return default
 
 
+def _server(file: ProjectFile, source: Source) -> ServerSpec:
+    entry = file.server
+    return ServerSpec(addr=_addr(entry.addr, source), api_key=entry.api_key, max_request_body=entry.max_request_body)
+
+
 def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:
     plain, entry = WatchdogSpec(), file.watchdog
     return WatchdogSpec(
@@ -93,6 +101,7 @@ def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:
             source,
             plain.stuck_run_threshold,
         ),
+        ping_url=_address(entry.ping_url, ("watchdog", "pingUrl"), "pingUrl", source),
     )
 
 
@@ -129,15 +138,18 @@ def _addr(text: str, source: Source) -> str:
 
 
 def _base_url(environ: str, written: str, source: Source) -> str:
-    text = environ or written
+    if environ:
+        return _address(environ, (), "EVALUATOR_BASE_URL", source)
+    return _address(written, ("evaluatorBaseUrl",), "evaluatorBaseUrl", source)
+
+
+def _address(text: str, path: Steps, what: str, source: Source) -> str:
     try:
         fine = not text or (text.startswith(("http://", "https://")) and bool(urlsplit(text).hostname))
     except ValueError:
         fine = False
     if not fine:
-        where = "EVALUATOR_BASE_URL" if environ else "evaluatorBaseUrl"
-        message = f"{where}: {text!r} is not an address, expected such as https://host/path"
-        source.fail(() if environ else ("evaluatorBaseUrl",), message)
+        source.fail(path, f"{what}: {text!r} is not an address, expected such as https://host/path")
     return text if fine else ""
 
 

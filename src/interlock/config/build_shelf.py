@@ -1,4 +1,4 @@
-"""Archetype and calendar files to what pipelines refer to."""
+"""Archetype files to what pipelines refer to, and days of calendars and pipelines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from msgspec import UNSET
 
 from interlock.codec.documents import document
 from interlock.config import values
-from interlock.config.project import Calendar
-from interlock.config.schema import ArchetypeFile, CalendarFile, RuleEntry, TraitDefinitionEntry
+from interlock.config.schema import ArchetypeFile, RuleEntry, TraitDefinitionEntry
 from interlock.config.shape import Path as Steps
 from interlock.config.source import Source
 from interlock.config.values import Refused, meant
@@ -112,13 +111,6 @@ def _rule(file: ArchetypeFile, source: Source) -> ReadinessRule:
         where: Steps = ("readinessRule",) if threshold is None else ("readinessRule", "parameters", "threshold")
         source.fail(where, str(exc), "", "range")
     return rule
-
-
-def build_calendar(file: CalendarFile, source: Source) -> Calendar | None:
-    """Resolve a calendar; None when its file has problems, which are then noted."""
-    _check_name(file.name, ("name",), source)
-    weekdays, dates = days_of(file.days, file.dates, (), source)
-    return None if source.problems else Calendar(name=file.name, weekdays=weekdays, dates=dates)
 
 
 def days_of(

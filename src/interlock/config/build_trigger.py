@@ -1,4 +1,4 @@
-"""The `trigger` block, and sinks: a type, the keys that every trigger has, and the keys of the type's own plugin."""
+"""The `trigger` block: a type, the keys that every trigger has, and the keys of the type's own plugin."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from interlock import plugins
 from interlock.codec.documents import document
 from interlock.config import values
 from interlock.config.checks import Checks
-from interlock.config.project import SinkSpec
 from interlock.config.schema import Duration
 from interlock.config.shape import Path as Steps
-from interlock.config.shape import Violation, kind_of, violations
+from interlock.config.shape import Violation, violations
 from interlock.config.source import Source
 from interlock.config.values import Range, Refused
 from interlock.core.documents import EMPTY
@@ -46,6 +45,9 @@ def build_trigger(entry: dict[str, Any] | UnsetType, source: Source, checks: Che
     common = _common(entry, source)
     kind = entry["type"]
     if common is None or not isinstance(kind, str):
+        return None
+    if inner := plugins.inner("trigger", kind):
+        source.fail(("trigger", "type"), f"a pipeline's trigger cannot be of the type {kind!r}", inner, "plugin")
         return None
     poll = _span(common.poll_interval, values.INTERVAL, "pollInterval", source)
     start = _span(common.start_timeout, _START, "startTimeout", source)
@@ -126,25 +128,3 @@ def _document(config: dict[str, Any], path: Steps, source: Source) -> Any:
     except ValueError as exc:
         source.fail(path, f"trigger: {exc}")
         return EMPTY
-
-
-def build_sink(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) -> SinkSpec | None:
-    """Resolve one entry of `alerts`; None when it has problems, which are then noted."""
-    kind = entry.get("type")
-    if not isinstance(kind, str) or not kind:
-        said = "has no 'type'" if kind is None or kind == "" else f"has {kind_of(kind)} as its type, expected text"
-        source.fail(path, f"the alert sink {said}", values.meant("", plugins.available("sink")), "missing-key")
-        return None
-    config = {key: value for key, value in entry.items() if key != "type"}
-    try:
-        found = checks.config("sink", kind, config)
-    except Refused as exc:
-        source.refuse((*path, "type"), exc)
-        return None
-    for one in (*found, *checks.placeholders(config)):
-        source.fail((*path, *one.path), f"alerts: {one.message}", one.hint, one.rule, on_key=one.on_key)
-    try:
-        return SinkSpec(type=kind, config=document(config))
-    except ValueError as exc:
-        source.fail(path, f"alerts: {exc}")
-        return None

@@ -32,7 +32,7 @@ KINDS: Final[dict[str, type[Any]]] = {
 }
 PLACE: Final = Path(".interlock", "cache", "config.bin")
 
-_RULES: Final = 1  # to be raised when the same text comes to mean another value
+_RULES: Final = 2  # to be raised when the same text comes to mean another value
 _SETTLED_NS: Final = 2_000_000_000
 
 Entry = tuple[str, int, int, int, int, bytes]

@@ -7,8 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from interlock import plugins
+from interlock.config.build_alerts import SUBSCRIBERS, SinkEntry, SubscriberEntry
 from interlock.config.build_trigger import TriggerEntry
 from interlock.config.cache import KINDS
+from interlock.core.alerts import AlertType
 from interlock.core.readiness import RuleType
 from interlock.core.traits import FailureCategory
 from interlock.errors import ConfigError
@@ -31,13 +33,18 @@ def json_schema(kind: str) -> dict[str, Any]:
     (root,), defs = msgspec.json.schema_components([shape], ref_template=_TEMPLATE)
     defs = dict(defs)
     if kind == "pipeline":
-        _add_choices(defs, "trigger", _common_properties(defs))
+        common = _properties(TriggerEntry, defs)
+        _add_choices(defs, "trigger", plugins.available("trigger"), common)
         defs["PipelineFile"]["properties"]["trigger"] = {"$ref": "#/$defs/Trigger"}
         values = [category.value for category in FailureCategory]
         defs["RetryEntry"]["properties"]["retryableFailures"]["items"] = {"enum": values}
     if kind == "project":
-        _add_choices(defs, "sink", {"type": {"type": "string"}})
+        _add_choices(defs, "sink", plugins.available("sink"), _properties(SinkEntry, defs))
+        _add_choices(defs, "subscriber", SUBSCRIBERS, _properties(SubscriberEntry, defs))
+        types = {"enum": [kind.value for kind in AlertType]}
+        defs["MatchEntry"]["properties"]["type"] = {"anyOf": [types, {"type": "array", "items": types}]}
         defs["ProjectFile"]["properties"]["alerts"]["items"] = {"$ref": "#/$defs/Sink"}
+        defs["ProjectFile"]["properties"]["lifecycle"]["items"] = {"$ref": "#/$defs/Subscriber"}
     if kind == "archetype":
         rules = {"enum": [rule.value for rule in RuleType]}
         defs["RuleEntry"]["properties"]["type"] = rules
@@ -46,22 +53,22 @@ def json_schema(kind: str) -> dict[str, Any]:
     return {"$schema": DIALECT, "title": f"Interlock {kind} file", **root, "$defs": defs}
 
 
-def _common_properties(defs: dict[str, Any]) -> dict[str, Any]:
-    (_,), more = msgspec.json.schema_components([TriggerEntry], ref_template=_TEMPLATE)
-    properties: dict[str, Any] = dict(more["TriggerEntry"]["properties"])
-    defs.update({name: one for name, one in more.items() if name != "TriggerEntry"})
+def _properties(shared: Any, defs: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys that every type has, and define what they refer to."""
+    (_,), more = msgspec.json.schema_components([shared], ref_template=_TEMPLATE)
+    properties: dict[str, Any] = dict(more[shared.__name__]["properties"])
+    defs.update({name: one for name, one in more.items() if name != shared.__name__})
     return properties
 
 
-def _add_choices(defs: dict[str, Any], kind: str, common: dict[str, Any]) -> None:
-    """Define `Trigger` or `Sink`: which keys are allowed depends on `type`."""
-    names = plugins.available(kind)
+def _add_choices(defs: dict[str, Any], what: str, names: tuple[str, ...], common: dict[str, Any]) -> None:
+    """Define `Trigger`, `Sink` or `Subscriber`: which keys are allowed depends on `type`."""
     rules = []
     for name in names:
-        shape = _own_shape(kind, name, common, defs)
+        shape = _own_shape(what, name, common, defs)
         if shape is not None:
             rules.append({"if": {"properties": {"type": {"const": name}}}, "then": shape})
-    defs[kind.capitalize()] = {
+    defs[what.capitalize()] = {
         "type": "object",
         "properties": {"type": {"enum": list(names)}},
         "required": ["type"],
@@ -69,13 +76,14 @@ def _add_choices(defs: dict[str, Any], kind: str, common: dict[str, Any]) -> Non
     }
 
 
-def _own_shape(kind: str, name: str, common: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any] | None:
+def _own_shape(what: str, name: str, common: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any] | None:
+    kind = "trigger" if what == "trigger" else "sink"
     try:
         config = plugins.load(kind, name).Config
     except (ConfigError, ImportError, AttributeError):
         return None
     # Two plugins may call their structs the same: each one's go by the plugin's name.
-    prefix = f"{kind}-{name}-"
+    prefix = f"{what}-{name}-"
     (_,), more = msgspec.json.schema_components([config], ref_template=f"#/$defs/{prefix}{{name}}")
     own = dict(more[config.__name__])
     defs.update({prefix + key: one for key, one in more.items()})

@@ -17,8 +17,9 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, overload
 import msgspec
 
 from interlock.config.build import World, build_pipeline
+from interlock.config.build_calendars import build_calendar, compose
 from interlock.config.build_project import build_settings
-from interlock.config.build_shelf import build_archetype, build_calendar, shaped
+from interlock.config.build_shelf import build_archetype, shaped
 from interlock.config.cache import KINDS, PLACE, Cache
 from interlock.config.checks import Checks
 from interlock.config.discover import PROJECT_FILES, project_file, yaml_files
@@ -174,7 +175,7 @@ def _assemble(loader: _Loader, main: _Read, settings: ProjectSettings, *, tolera
     for kind, reads in (("archetype", archetypes), ("calendar", calendars), ("pipeline", pipelines)):
         _check_names(kind, reads)
     shelved, broken_archetypes = _build_all(archetypes, build_archetype)
-    dated, broken_calendars = _build_all(calendars, build_calendar)
+    dated, broken_calendars = compose(*_build_all(calendars, build_calendar))
     world = World(settings, Checks(loader.root, settings), shelved, dated, broken_archetypes, broken_calendars)
     loaded, broken = _build_pipelines(pipelines, world, tolerant=tolerant)
     return Project(
@@ -223,9 +224,13 @@ def _blame(read: _Read, world: World) -> None:
     if read.said.archetype in world.broken_archetypes:
         message = f"its archetype {read.said.archetype!r} cannot be used"
         read.source.fail(("archetype",), message, "see the problems of the archetype's own file", "blocked")
-    else:
-        message = f"its calendar {read.said.exclusions.calendar!r} cannot be used"
-        read.source.fail(("exclusions", "calendar"), message, "see the problems of the calendar's own file", "blocked")
+        return
+    for key, days in (("exclusions", read.said.exclusions), ("include", read.said.include)):
+        names = (days.calendar,) if isinstance(days.calendar, str) else days.calendar or ()
+        for name in names:
+            if name in world.broken_calendars:
+                message = f"its calendar {name!r} cannot be used"
+                read.source.fail((key, "calendar"), message, "see the problems of the calendar's own file", "blocked")
 
 
 def _check_names(kind: str, reads: Sequence[_Read]) -> None:

@@ -4,24 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
 from msgspec import Struct
 
+from interlock.core.alerts import AlertLevel, AlertType
 from interlock.core.archetypes import Archetype
+from interlock.core.calendars import DaySet
 from interlock.core.documents import EMPTY, Document
-from interlock.core.pipelines import DEFAULT_INTERVAL, PipelineSpec
+from interlock.core.pipelines import DEFAULT_INTERVAL, Mode, PipelineSpec
 from interlock.core.traits import DEFAULT_TIMEOUT
 from interlock.errors import Problem
 
 
 class SinkSpec(Struct, frozen=True, kw_only=True):
-    """One place where alerts go. `config` is the validated configuration of the sink's type."""
+    """One place where alerts or lifecycle events go. `config` is the validated configuration of the sink's type.
 
+    It takes alerts at least as loud as `min_level` that match every list which is not empty; `pipelines` may hold `*` and
+    `?`. With `group_by`, alerts that agree in all of these and become due within `group_wait` are told together.
+    """
+
+    name: str
     type: str
     config: Document = EMPTY
+    min_level: AlertLevel = AlertLevel.INFO
+    pipelines: tuple[str, ...] = ()
+    tiers: tuple[int, ...] = ()
+    owners: tuple[str, ...] = ()
+    types: tuple[AlertType, ...] = ()
+    group_by: tuple[str, ...] = ()
+    group_wait: timedelta = timedelta()
+
+
+class AlertingSpec(Struct, frozen=True, kw_only=True):
+    """How often an open alert is told again (zero: never), and for how long delivery is tried."""
+
+    renotify: timedelta = timedelta(hours=4)
+    deliver_for: timedelta = timedelta(days=1)
 
 
 class ServerSpec(Struct, frozen=True, kw_only=True):
@@ -33,11 +54,12 @@ class ServerSpec(Struct, frozen=True, kw_only=True):
 
 
 class WatchdogSpec(Struct, frozen=True, kw_only=True):
-    """How often the watchdog looks, and for how long a run may stand in one state."""
+    """How often the watchdog looks, for how long a run may stand in one state, and whom it tells that it has looked."""
 
     enabled: bool = True
     interval: timedelta = timedelta(minutes=5)
     stuck_run_threshold: timedelta = timedelta(minutes=30)
+    ping_url: str = ""
 
 
 class ArchiverSpec(Struct, frozen=True, kw_only=True):
@@ -60,22 +82,19 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     pipeline_dirs: tuple[Path, ...] = ()
     calendar_dirs: tuple[Path, ...] = ()
     sinks: tuple[SinkSpec, ...] = ()
+    alerting: AlertingSpec = AlertingSpec()
+    lifecycle: tuple[SinkSpec, ...] = ()
+    mode: Mode = Mode.LIVE
     watcher_enabled: bool = True
     watcher_interval: timedelta = DEFAULT_INTERVAL
+    watcher_workers: int = 16
+    watcher_reload: timedelta = timedelta(seconds=5)
     watchdog: WatchdogSpec = WatchdogSpec()
     archiver: ArchiverSpec = ArchiverSpec()
     timezone: str = "UTC"
     env_allow: tuple[str, ...] = ()
     network_allow: tuple[str, ...] = ("loopback",)
     evaluator_base_url: str = ""
-
-
-class Calendar(Struct, frozen=True, kw_only=True):
-    """Named days: weekday numbers (Monday is 0) and dates, both sorted."""
-
-    name: str
-    weekdays: tuple[int, ...] = ()
-    dates: tuple[date, ...] = ()
 
 
 class LoadedPipeline(Struct, frozen=True, kw_only=True):
@@ -98,5 +117,5 @@ class Project:
     settings: ProjectSettings
     pipelines: Mapping[str, LoadedPipeline]
     archetypes: Mapping[str, Archetype]
-    calendars: Mapping[str, Calendar]
+    calendars: Mapping[str, DaySet]
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -13,7 +13,9 @@ from interlock.version import __version__
 
 RULES: Final = {
     "blocked": "What it refers to has problems of its own.",
+    "circle": "Things refer to each other in a circle.",
     "config": "The configuration cannot be used.",
+    "conflict": "Two keys exclude each other.",
     "duplicate-name": "Two things have one name.",
     "evaluator": "An evaluator is missing or cannot be run.",
     "file": "A file or directory cannot be read.",

@@ -6,9 +6,9 @@ inside an evaluator's `config`. What needs more than one field to judge is judge
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from interlock.core.ids import NAME_PATTERN
 
@@ -54,6 +54,7 @@ Weekday: TypeAlias = Annotated[
     str,
     Meta(extra={"expected": "a day of the week such as Saturday or Sat"}, extra_json_schema={"examples": ["Saturday"]}),
 ]
+Names: TypeAlias = Annotated[Name | tuple[Name, ...], Meta(extra={"expected": "a name or a list of names"})]
 EvaluatorText: TypeAlias = Annotated[
     str | tuple[str, ...],
     Meta(
@@ -67,6 +68,14 @@ class _File(Struct, frozen=True, kw_only=True, gc=False, rename="camel", forbid_
     """What all of these have in common: strict, immutable, camel case."""
 
 
+class DriftEntry(_File, frozen=True, kw_only=True):
+    """How far a number in a trait's value may move from what it was at the start."""
+
+    field: Annotated[str, Meta(description="The key within the trait's value.")]
+    threshold: Annotated[float, Meta(ge=0)] = 0.0
+    relative: Annotated[bool, Meta(description="Count the move as a part of the value at the start.")] = False
+
+
 class TraitEntry(_File, frozen=True, kw_only=True):
     """How a pipeline checks one trait of its archetype."""
 
@@ -74,6 +83,7 @@ class TraitEntry(_File, frozen=True, kw_only=True):
     config: Annotated[dict[str, Any], Meta(description="Laid over the archetype's defaultConfig.")] = {}
     ttl: Duration | UnsetType = UNSET
     timeout: Duration | UnsetType = UNSET
+    drift: DriftEntry | UnsetType = UNSET
 
 
 class RetryEntry(_File, frozen=True, kw_only=True):
@@ -101,6 +111,7 @@ class MonitoringEntry(_File, frozen=True, kw_only=True):
 
     enabled: bool | UnsetType = UNSET
     duration: Duration | UnsetType = UNSET
+    on_drift: Literal["rerun", "alert"] = "rerun"
 
 
 class WatchEntry(_File, frozen=True, kw_only=True):
@@ -111,21 +122,55 @@ class WatchEntry(_File, frozen=True, kw_only=True):
     monitoring: MonitoringEntry | UnsetType = UNSET
 
 
+class EvaluationEntry(_File, frozen=True, kw_only=True):
+    """For how long a slot may wait to become ready, and how often it is asked meanwhile."""
+
+    window: Duration | UnsetType = UNSET
+    interval: Duration | UnsetType = UNSET
+
+
 class ScheduleEntry(_File, frozen=True, kw_only=True):
-    """One window a day."""
+    """When slots open: once a day, by a cron expression, or every so often."""
 
     name: Name
     after: Wall | UnsetType = UNSET
-    deadline: Wall | UnsetType = UNSET
+    cron: Annotated[str, Meta(extra={"expected": "a cron expression such as '0 6 * * 1-5'"})] | UnsetType = UNSET
+    every: Duration | UnsetType = UNSET
+    deadline: DeadlineText | UnsetType = UNSET
+    close_at: DeadlineText | UnsetType = UNSET
     timezone: Zone | UnsetType = UNSET
+    evaluation: EvaluationEntry | UnsetType = UNSET
+    overlap: Literal["allow", "queue", "skip"] = "allow"
+    missed: Literal["latest", "all", "skip"] = "latest"
+    max_catch_up: Annotated[int, Meta(ge=1, le=1000, description="How many missed slots are made up for.")] = 10
 
 
-class ExclusionsEntry(_File, frozen=True, kw_only=True):
-    """Days on which nothing new starts."""
+class DaysEntry(_File, frozen=True, kw_only=True):
+    """Days: of the week, by date, and those of named calendars."""
 
     days: tuple[Weekday, ...] = ()
     dates: tuple[Day, ...] = ()
-    calendar: Name | UnsetType = UNSET
+    calendar: Names | UnsetType = UNSET
+
+
+class RerunsEntry(_File, frozen=True, kw_only=True):
+    """How often a slot may be run again."""
+
+    drift: Annotated[int, Meta(ge=0, le=100, description="For drift and late data together.")] = 1
+    manual: Annotated[int, Meta(ge=0, le=100, description="Because people ask.")] = 10
+
+
+class LateDataEntry(_File, frozen=True, kw_only=True):
+    """What becomes of data that arrives for a slot that has completed."""
+
+    action: Literal["rerun", "alert", "ignore"] = "alert"
+    window: Duration | UnsetType = UNSET
+
+
+class StuckEntry(_File, frozen=True, kw_only=True):
+    """When a run of this pipeline counts as stuck, in place of the project's threshold."""
+
+    stuck_run_threshold: Duration | UnsetType = UNSET
 
 
 class CascadeEntry(_File, frozen=True, kw_only=True):
@@ -146,8 +191,14 @@ class PipelineFile(_File, frozen=True, kw_only=True):
     sla: SlaEntry = SlaEntry()
     watch: WatchEntry = WatchEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
-    exclusions: ExclusionsEntry = ExclusionsEntry()
+    include: Annotated[DaysEntry, Meta(description="There are slots on these days only.")] = DaysEntry()
+    exclusions: Annotated[DaysEntry, Meta(description="Nothing new starts on these days.")] = DaysEntry()
     cascade: CascadeEntry = CascadeEntry()
+    owner: Annotated[str, Meta(max_length=200, description="Who is told, and whom alerts can be routed by.")] = ""
+    mode: Literal["live", "shadow"] = "live"
+    reruns: RerunsEntry = RerunsEntry()
+    late_data: LateDataEntry = LateDataEntry()
+    watchdog: StuckEntry = StuckEntry()
 
 
 class TraitDefinitionEntry(_File, frozen=True, kw_only=True):
@@ -184,9 +235,25 @@ class ArchetypeFile(_File, frozen=True, kw_only=True):
     )
 
 
+class BusinessDaysEntry(_File, frozen=True, kw_only=True):
+    """Days by their place among the business days of a month; those are Monday to Friday less the `holidays`."""
+
+    first: bool = False
+    last: bool = False
+    nth: Annotated[
+        tuple[Annotated[int, Meta(ge=-23, le=23)], ...], Meta(description="1 is the first, -1 the last.")
+    ] = ()
+    holidays: Name | UnsetType = UNSET
+
+
 class CalendarFile(_File, frozen=True, kw_only=True):
-    """Named days on which pipelines that refer to it do not start."""
+    """Named days, for `exclusions` and `include` of pipelines; calendars may be made of calendars."""
 
     name: Name
     days: tuple[Weekday, ...] = ()
     dates: tuple[Day, ...] = ()
+    business_days: BusinessDaysEntry | UnsetType = UNSET
+    union: Annotated[tuple[Name, ...], Meta(description="Calendars whose days belong to this one, too.")] = ()
+    without: Annotated[
+        tuple[Name, ...], Meta(description="Calendars whose days do not belong to this one, whatever else is said.")
+    ] = field(default=(), name="except")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -68,6 +68,8 @@ class WatcherEntry(_File, frozen=True, kw_only=True):
 
     enabled: bool = True
     default_interval: Duration | UnsetType = UNSET
+    workers: Annotated[int, Meta(ge=1, le=256, description="How much is done at once.")] = 16
+    reload: Annotated[Duration, Meta(description="How often the files are looked at for changes; 0 is never.")] = "5s"
 
 
 class WatchdogEntry(_File, frozen=True, kw_only=True):
@@ -76,6 +78,14 @@ class WatchdogEntry(_File, frozen=True, kw_only=True):
     enabled: bool = True
     interval: Duration = "5m"
     stuck_run_threshold: Duration = "30m"
+    ping_url: Annotated[str, Meta(description="An address that is asked after every completed scan.")] = ""
+
+
+class AlertingEntry(_File, frozen=True, kw_only=True):
+    """How alerts are repeated, and for how long their delivery is tried."""
+
+    renotify: Annotated[Duration, Meta(description="How often an open alert is told again; 0 is never.")] = "4h"
+    deliver_for: Duration = "1d"
 
 
 class ArchiverEntry(_File, frozen=True, kw_only=True):
@@ -113,10 +123,13 @@ class ProjectFile(_File, frozen=True, kw_only=True):
     pipeline_dirs: tuple[str, ...] | UnsetType = UNSET
     calendar_dirs: tuple[str, ...] | UnsetType = UNSET
     alerts: tuple[dict[str, Any], ...] = ()
+    alerting: AlertingEntry = AlertingEntry()
+    lifecycle: tuple[dict[str, Any], ...] = ()
     watcher: WatcherEntry = WatcherEntry()
     watchdog: WatchdogEntry = WatchdogEntry()
     archiver: ArchiverEntry = ArchiverEntry()
     timezone: Zone = "UTC"
+    mode: Literal["live", "shadow"] = "live"
     env: EnvEntry = EnvEntry()
     network: NetworkEntry = NetworkEntry()
     evaluator_base_url: Annotated[str, Meta(description="Where evaluators given as a bare name are asked.")] = ""

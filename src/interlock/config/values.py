@@ -12,6 +12,7 @@ from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import Final
 
+from interlock.core.crons import parse_cron
 from interlock.core.ids import NAME_RULE, is_name
 from interlock.core.pipelines import Deadline
 from interlock.core.times import format_duration, parse_duration, parse_wall, zone
@@ -45,6 +46,11 @@ INTERVAL: Final = Range(timedelta(seconds=1), _DAY)
 MONITORING: Final = Range(timedelta(minutes=1), timedelta(days=31))
 DEADLINE: Final = Range(timedelta(seconds=1), timedelta(days=31))
 LEAD: Final = Range(timedelta(), timedelta(days=31))
+RENOTIFY: Final = Range(timedelta(), timedelta(days=31))
+GROUP_WAIT: Final = Range(timedelta(), timedelta(hours=1))
+RELOAD: Final = Range(timedelta(), _DAY)
+LATE: Final = Range(timedelta(seconds=1), timedelta(days=366))
+EVERY: Final = Range(timedelta(minutes=1), timedelta(hours=12))
 RETENTION: Final = Range(timedelta(minutes=1), timedelta(days=3650))
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -98,6 +104,41 @@ def deadline(text: str) -> Deadline:
         raise Refused(
             exc.message.replace("expected such as 90s", "expected a time of day such as 09:00, or 90s")
         ) from None
+
+
+@lru_cache(maxsize=4096)
+def every(value: int | str) -> timedelta:
+    """Read the length of a slot: whole minutes that divide a day."""
+    try:
+        span = duration(value, EVERY)
+    except Refused:
+        if _is_a_day(value):
+            hint = "leave 'every' out: a schedule opens once a day, at 'after'"
+            raise Refused(f"{value!r} is a whole day", hint) from None
+        raise
+    if _DAY % span or span % timedelta(minutes=1):
+        fitting = [format_duration(_DAY / n) for n in range(2, 1441) if not _DAY / n % timedelta(minutes=1)]
+        near = min(fitting, key=lambda text: abs(parse_duration(text) - span))
+        raise Refused(f"{value!r} does not divide a day into equal slots of whole minutes", f"such as {near}")
+    return span
+
+
+def _is_a_day(value: int | str) -> bool:
+    try:
+        return duration(value, LEAD) == _DAY
+    except Refused:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def cron(text: str) -> str:
+    """Check a cron expression of five fields."""
+    try:
+        parse_cron(text)
+    except ValueError as exc:
+        hint = "write '0 6 * * *' instead" if text.startswith("@") else ""
+        raise Refused(str(exc), hint) from None
+    return text
 
 
 @lru_cache(maxsize=4096)

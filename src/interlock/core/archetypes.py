@@ -9,7 +9,7 @@ from msgspec import Struct
 from interlock.core.documents import EMPTY, Document
 from interlock.core.ids import TraitName
 from interlock.core.readiness import ALL_REQUIRED, ReadinessRule
-from interlock.core.traits import DEFAULT_TIMEOUT, TraitSpec
+from interlock.core.traits import DEFAULT_TIMEOUT, DriftSpec, TraitSpec
 
 
 class TraitDefinition(Struct, frozen=True, kw_only=True):
@@ -44,6 +44,7 @@ class TraitOverride(Struct, frozen=True, kw_only=True):
     config: Document = EMPTY
     ttl: timedelta | None = None
     timeout: timedelta | None = None
+    drift: DriftSpec | None = None
 
 
 def resolve(
@@ -89,6 +90,7 @@ def _merged(
         config=definition.default_config.overlaid(override.config),
         ttl=_first(override.ttl, definition.default_ttl, timedelta()),
         timeout=_first(override.timeout, definition.default_timeout, default_timeout),
+        drift=override.drift,
     )
 
 

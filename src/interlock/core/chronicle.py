@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
+from typing import assert_never
 
 from msgspec import Struct
 
-from interlock.core.commands import RaiseAlert
+from interlock.core.commands import AskRerun, NotifyDownstream, PublishEnd, RaiseAlert
 from interlock.core.decision import Decision
 from interlock.core.documents import EMPTY, Document
 from interlock.core.events import (
     CancelAsked,
     EvaluationAsked,
     Event,
+    EvidenceArrived,
+    Held,
     JobFinished,
     JobVanished,
+    Released,
     StartRefused,
     TraitEvaluated,
     TriggerAccepted,
@@ -23,7 +27,7 @@ from interlock.core.events import (
     TriggerInDoubt,
 )
 from interlock.core.ids import TraitName
-from interlock.core.runs import Run, RunStatus
+from interlock.core.runs import Run, RunStatus, Sla, SlaState, Watch
 
 
 class EventKind(enum.StrEnum):
@@ -45,7 +49,46 @@ class EventKind(enum.StrEnum):
     RETRY_SCHEDULED = "RETRY_SCHEDULED"
     RETRY_EXHAUSTED = "RETRY_EXHAUSTED"
     RUN_CANCELLED = "RUN_CANCELLED"
+    EVIDENCE_ARRIVED = "EVIDENCE_ARRIVED"
+    EVALUATION_STOPPED = "EVALUATION_STOPPED"
+    VALIDATION_EXHAUSTED = "VALIDATION_EXHAUSTED"
+    RUN_HELD = "RUN_HELD"
+    RUN_RELEASED = "RUN_RELEASED"
+    SLA_AT_RISK = "SLA_AT_RISK"
+    SLA_BREACHED = "SLA_BREACHED"
+    SLA_MET = "SLA_MET"
+    SLA_WAIVED = "SLA_WAIVED"
+    MONITORING_STARTED = "MONITORING_STARTED"
+    MONITORING_DRIFT_DETECTED = "MONITORING_DRIFT_DETECTED"
+    MONITORING_COMPLETED = "MONITORING_COMPLETED"
+    DOWNSTREAM_NOTIFIED = "DOWNSTREAM_NOTIFIED"
+    PIPELINE_COMPLETED = "PIPELINE_COMPLETED"
+    PIPELINE_FAILED = "PIPELINE_FAILED"
+    MARKER_RECEIVED = "MARKER_RECEIVED"
+    LATE_DATA_ARRIVAL = "LATE_DATA_ARRIVAL"
+    RERUN_REQUESTED = "RERUN_REQUESTED"
+    RERUN_ACCEPTED = "RERUN_ACCEPTED"
+    RERUN_REJECTED = "RERUN_REJECTED"
+    PIPELINE_PAUSED = "PIPELINE_PAUSED"
+    PIPELINE_RESUMED = "PIPELINE_RESUMED"
+    PIPELINE_EXCLUDED = "PIPELINE_EXCLUDED"
+    SLOT_SKIPPED = "SLOT_SKIPPED"
+    SCHEDULE_MISSED = "SCHEDULE_MISSED"
+    RUN_STUCK = "RUN_STUCK"
+    TRIGGER_RECOVERED = "TRIGGER_RECOVERED"
+    EXPECTATION_SETTLED = "EXPECTATION_SETTLED"
+    WOULD_START = "WOULD_START"
+    WOULD_ALERT = "WOULD_ALERT"
+    WOULD_CANCEL = "WOULD_CANCEL"
+    WOULD_NOTIFY_DOWNSTREAM = "WOULD_NOTIFY_DOWNSTREAM"
+    WOULD_RERUN = "WOULD_RERUN"
+    WOULD_PUBLISH = "WOULD_PUBLISH"
     ALERT_RAISED = "ALERT_RAISED"
+    ALERT_RESOLVED = "ALERT_RESOLVED"
+    ALERT_SILENCED = "ALERT_SILENCED"
+    ALERT_UNDELIVERABLE = "ALERT_UNDELIVERABLE"
+    EVENT_UNDELIVERABLE = "EVENT_UNDELIVERABLE"
+    ALERTS_SILENCED = "ALERTS_SILENCED"
 
 
 class EventRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +122,8 @@ def told(before: Run | None, event: Event | None, decision: Decision) -> tuple[E
             )
         )
         records += _retry(before, after, at)
+    records += _watchers(before, event, after, at)
+    records += _wishes(decision, at)
     records += (
         EventRecord(kind=EventKind.ALERT_RAISED, at=at, status=command.alert.alert_type, message=command.alert.message)
         for command in decision.commands
@@ -118,15 +163,30 @@ def _fact(event: Event, at: datetime) -> list[EventRecord]:
             message = f"attempt {event.attempt}, told by {event.by or 'a look at the job'}: {event.reason or status}"
             kind = EventKind.CALLBACK_RECEIVED
             return [EventRecord(kind=kind, at=at, status=status, message=message, details=event.details)]
-        case EvaluationAsked() | CancelAsked():
+        case EvaluationAsked() | CancelAsked() | EvidenceArrived() | Held() | Released():
             return [_request(event, at)]
         case _:
             return []
 
 
-def _request(event: EvaluationAsked | CancelAsked, at: datetime) -> EventRecord:
-    if isinstance(event, CancelAsked):
-        return EventRecord(kind=EventKind.RUN_CANCELLED, at=at, message=f"by {event.actor}: {event.reason}")
+def _request(event: EvaluationAsked | CancelAsked | EvidenceArrived | Held | Released, at: datetime) -> EventRecord:
+    match event:
+        case CancelAsked():
+            return EventRecord(kind=EventKind.RUN_CANCELLED, at=at, message=f"by {event.actor}: {event.reason}")
+        case EvidenceArrived():
+            return EventRecord(kind=EventKind.EVIDENCE_ARRIVED, at=at, message=event.source)
+        case Held():
+            message = f"until {event.until.isoformat()} by {event.actor}: {event.reason}"
+            return EventRecord(kind=EventKind.RUN_HELD, at=at, message=message)
+        case Released():
+            return EventRecord(kind=EventKind.RUN_RELEASED, at=at, message=f"by {event.actor}")
+        case EvaluationAsked():
+            return _asked(event, at)
+        case _:
+            assert_never(event)
+
+
+def _asked(event: EvaluationAsked, at: datetime) -> EventRecord:
     override = event.override
     forced = "" if override is None else f", forced past {', '.join(override.constraints)}: {override.reason}"
     message = f"asked for by {event.actor or 'nobody in particular'}{forced}"
@@ -154,7 +214,7 @@ def _judgement(before: Run | None, after: Run, at: datetime) -> list[EventRecord
 
 
 def _retry(before: Run, after: Run, at: datetime) -> list[EventRecord]:
-    if after.failures == before.failures:
+    if after.failures == before.failures or after.status is RunStatus.CANCELLED:
         return []
     if after.status is RunStatus.FAILED:
         message = f"no attempt is left after {after.failures}"
@@ -162,3 +222,70 @@ def _retry(before: Run, after: Run, at: datetime) -> list[EventRecord]:
     due = after.not_before
     message = f"attempt {after.attempt + 1} begins no earlier than {due.isoformat() if due else 'now'}"
     return [EventRecord(kind=EventKind.RETRY_SCHEDULED, at=at, message=message)]
+
+
+def _watchers(before: Run | None, event: Event | None, after: Run, at: datetime) -> list[EventRecord]:
+    records = [
+        *_deadline("evaluation", before.evaluation_sla if before else None, after.evaluation_sla, at),
+        *_deadline("completion", before.completion_sla if before else None, after.completion_sla, at),
+    ]
+    if before is None:
+        return records
+    if after.blocked and not before.blocked:
+        records.append(EventRecord(kind=EventKind.EVALUATION_STOPPED, at=at, message=after.blocked))
+    if after.status is RunStatus.CANCELLED and not isinstance(event, CancelAsked):
+        records.append(
+            EventRecord(kind=EventKind.VALIDATION_EXHAUSTED, at=at, message=f"given up: {after.closes_because}")
+        )
+    return [*records, *_monitoring(before, after, at)]
+
+
+def _deadline(name: str, before: Sla | None, after: Sla | None, at: datetime) -> list[EventRecord]:
+    if after is None or after == before:
+        return []
+    words = f"the {name} deadline {after.due_at.isoformat()}"
+    match after.state:
+        case SlaState.ARMED:
+            return [EventRecord(kind=EventKind.SLA_AT_RISK, at=at, message=words)] if after.warned else []
+        case SlaState.MET:
+            return [EventRecord(kind=EventKind.SLA_MET, at=at, message=words)]
+        case SlaState.BREACHED:
+            return [EventRecord(kind=EventKind.SLA_BREACHED, at=at, message=words)]
+        case SlaState.WAIVED:
+            return [EventRecord(kind=EventKind.SLA_WAIVED, at=at, message=words)]
+        case _:
+            assert_never(after.state)
+
+
+def _monitoring(before: Run, after: Run, at: datetime) -> list[EventRecord]:
+    watch = after.monitor
+    if watch is None or watch == before.monitor:
+        return []
+    match watch.state:
+        case Watch.WATCHING:
+            return [EventRecord(kind=EventKind.MONITORING_STARTED, at=at, message=f"until {watch.until.isoformat()}")]
+        case Watch.DRIFTED:
+            message = f"drift of {', '.join(watch.drifted)}"
+            return [EventRecord(kind=EventKind.MONITORING_DRIFT_DETECTED, at=at, message=message)]
+        case Watch.OVER:
+            return [EventRecord(kind=EventKind.MONITORING_COMPLETED, at=at, status=after.status)]
+        case _:
+            assert_never(watch.state)
+
+
+def _wishes(decision: Decision, at: datetime) -> list[EventRecord]:
+    records: list[EventRecord] = []
+    for command in decision.commands:
+        match command:
+            case AskRerun():
+                message = f"{command.cause}: {command.reason}"
+                records.append(EventRecord(kind=EventKind.RERUN_REQUESTED, at=at, message=message))
+            case NotifyDownstream():
+                records.append(EventRecord(kind=EventKind.DOWNSTREAM_NOTIFIED, at=at))
+            case PublishEnd():
+                records.append(
+                    EventRecord(kind=EventKind(command.event.event_type), at=at, status=command.event.status)
+                )
+            case _:
+                continue
+    return records

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from interlock.core.alerts import Alert
+from interlock.core.alerts import Alert, LifecycleEvent
 from interlock.core.ids import CommandId, TraitName
-from interlock.core.runs import Permit
+from interlock.core.runs import Cause, Permit
 
 UNNAMED: Final = CommandId("")
 
@@ -47,10 +47,51 @@ class CancelJob(Struct, frozen=True, kw_only=True, tag="cancel_job"):
 
 
 class RaiseAlert(Struct, frozen=True, kw_only=True, tag="raise_alert"):
-    """Tell people."""
+    """Tell people. `cause` is the id of another alert: while that is open, this one is folded under it."""
 
     id: CommandId = UNNAMED
     alert: Alert
+    cause: str = ""
 
 
-Command: TypeAlias = EvaluateTrait | StartJob | CheckJob | CancelJob | RaiseAlert
+class ResolveAlert(Struct, frozen=True, kw_only=True, tag="resolve_alert"):
+    """Tell people that something they were told of is mended. An alert that was never raised is none to resolve."""
+
+    id: CommandId = UNNAMED
+    alert_id: str
+    resolution: str
+    at: datetime
+
+
+class NotifyDownstream(Struct, frozen=True, kw_only=True, tag="notify_downstream"):
+    """Tell the pipelines that wait for this one that the slot is done."""
+
+    id: CommandId = UNNAMED
+
+
+class AskRerun(Struct, frozen=True, kw_only=True, tag="ask_rerun"):
+    """Open another run of the slot, within the budget of its cause."""
+
+    id: CommandId = UNNAMED
+    cause: Cause
+    reason: str
+
+
+class PublishEnd(Struct, frozen=True, kw_only=True, tag="publish_end"):
+    """Tell programs how the run ended."""
+
+    id: CommandId = UNNAMED
+    event: LifecycleEvent
+
+
+Command: TypeAlias = (
+    EvaluateTrait
+    | StartJob
+    | CheckJob
+    | CancelJob
+    | RaiseAlert
+    | ResolveAlert
+    | NotifyDownstream
+    | AskRerun
+    | PublishEnd
+)

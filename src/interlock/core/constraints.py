@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from interlock.core.alerts import AlertType
-from interlock.core.commands import EvaluateTrait, RaiseAlert, StartJob
+from interlock.core.commands import AskRerun, EvaluateTrait, NotifyDownstream, RaiseAlert, StartJob
 from interlock.core.decision import Decision
-from interlock.core.events import EvaluationAsked, Event, JobFinished, StartRefused, TriggerFailed
+from interlock.core.events import CancelAsked, EvaluationAsked, Event, JobFinished, StartRefused, TriggerFailed
 from interlock.core.pipelines import PipelineSpec
-from interlock.core.runs import STARTED, TRANSITIONS, Run, RunStatus
-from interlock.core.traits import FailureCategory, TraitStatus, is_fresh
+from interlock.core.runs import STARTED, SUCCEEDED, TRANSITIONS, Run, RunStatus, Sla, SlaState, Watch
+from interlock.core.traits import FailureCategory, TraitStatus, could_not_tell, is_fresh
 
 
 class Kind(enum.StrEnum):
@@ -110,6 +110,12 @@ def _follows_the_table(case: Case) -> bool:
     before = case.before
     if before is None:
         return case.after.status is RunStatus.PENDING
+    if (
+        before.status is RunStatus.PENDING
+        and case.after.status is RunStatus.COMPLETED
+        and case.spec.trigger is not None
+    ):
+        return False
     return case.after.status is before.status or case.after.status in TRANSITIONS[before.status]
 
 
@@ -146,8 +152,15 @@ def _opens_when_ready(case: Case) -> bool:
     verdict = after.readiness
     if verdict is None or not verdict.ready or (before is not None and before.readiness == verdict):
         return True
-    too_short = verdict.valid_until is not None and verdict.valid_until - case.spec.clock_skew <= verdict.at
-    return after.status is RunStatus.TRIGGERING or too_short or case.spec.trigger is None
+    ends = (verdict.valid_until, after.closes_at if after.hard else None)
+    too_short = any(end is not None and end - case.spec.clock_skew <= verdict.at for end in ends)
+    if case.spec.trigger is None:
+        return after.status is RunStatus.COMPLETED or _is_held(after)
+    return after.status is RunStatus.TRIGGERING or too_short or _is_held(after)
+
+
+def _is_held(run: Run) -> bool:
+    return run.held_until is not None and run.updated_at < run.held_until
 
 
 def _bad_ends_are_told(case: Case) -> bool:
@@ -156,14 +169,23 @@ def _bad_ends_are_told(case: Case) -> bool:
         return True
     if after.status is RunStatus.FAILED and before.status is not RunStatus.FAILED:
         return AlertType.RUN_FAILED in case.alerts
+    if after.blocked and not before.blocked:
+        return _people_know(case, AlertType.EVALUATION_FAILED, AlertType.UPSTREAM_CANNOT_COMPLETE)
     if after.doubt and not before.doubt:
         return bool(case.alerts & {AlertType.START_UNKNOWN, AlertType.JOB_LOST})
-    return True
+    given_up = after.status is RunStatus.CANCELLED and not before.ended and not isinstance(case.event, CancelAsked)
+    return not given_up or bool(after.open_alerts)
+
+
+def _people_know(case: Case, *kinds: AlertType) -> bool:
+    # One fault is told once: what is still open from before need not be told again.
+    return any(name.startswith(f"{kind}/") for name in case.after.open_alerts for kind in kinds)
 
 
 def _nobody_is_forgotten(case: Case) -> bool:
     after = case.after
-    return after.ended or after.wake_at is not None or bool(after.doubt and after.status in STARTED)
+    people = bool(after.doubt and after.status in STARTED) or bool(after.blocked)
+    return after.ended or after.due_at is not None or people
 
 
 def _started_is_not_repeated(case: Case) -> bool:
@@ -171,7 +193,8 @@ def _started_is_not_repeated(case: Case) -> bool:
     before = case.before
     if before is None:
         return True
-    if before.status in STARTED and case.after.status is RunStatus.PENDING:
+    given_up = case.after.status is RunStatus.CANCELLED and not isinstance(case.event, CancelAsked)
+    if before.status in STARTED and (given_up or case.after.status is RunStatus.PENDING):
         return isinstance(case.event, StartRefused | TriggerFailed | JobFinished)
     return not before.doubt or not case.starts
 
@@ -213,6 +236,76 @@ def _asked_by_name(case: Case) -> bool:
     )
 
 
+def _starts_in_time(case: Case) -> bool:
+    after = case.after
+    if not case.starts:
+        return True
+    closed = after.closes_at is not None and after.updated_at >= after.closes_at
+    outlives = after.hard and any(
+        start.permit.valid_until > (after.closes_at or after.updated_at) for start in case.starts
+    )
+    return not closed and not outlives and not _is_held(after)
+
+
+def _verdicts_are_given_once(case: Case) -> bool:
+    before, after = case.before, case.after
+    pairs = (
+        (before.evaluation_sla if before else None, after.evaluation_sla),
+        (before.completion_sla if before else None, after.completion_sla),
+    )
+    return all(_follows(was, now, case) for was, now in pairs)
+
+
+def _follows(was: Sla | None, now: Sla | None, case: Case) -> bool:
+    if now is None or (was is not None and was.state is not SlaState.ARMED):
+        return now == was
+    if case.before is not None and (was is None or _instants(was) != _instants(now)):
+        return False
+    late = case.after.updated_at >= now.due_at and (case.after != case.before)
+    return now.state is not SlaState.ARMED or not (late or case.after.ended)
+
+
+def _instants(sla: Sla) -> tuple[object, ...]:
+    return sla.due_at, sla.warn_at, sla.begin_by
+
+
+def _met_is_true(case: Case) -> bool:
+    done, sla = case.after.succeeded_at, case.after.completion_sla
+    if sla is not None and sla.state is SlaState.MET and (done is None or done > sla.due_at):
+        return False
+    gate = case.after.evaluation_sla
+    if gate is None or gate.state is not SlaState.MET:
+        return True
+    through = case.after.attempt > 0 or case.after.status in SUCCEEDED
+    return through and gate.settled_at is not None and gate.settled_at <= gate.due_at
+
+
+def _success_is_passed_on(case: Case) -> bool:
+    before, after = case.before, case.after
+    news = sum(isinstance(command, NotifyDownstream) for command in case.decision.commands)
+    done = after.status in SUCCEEDED and not (before is not None and before.status in SUCCEEDED)
+    return news == (1 if done else 0)
+
+
+def _watching_starts_nothing(case: Case) -> bool:
+    before = case.before
+    reruns = [command for command in case.decision.commands if isinstance(command, AskRerun)]
+    if before is None or before.status is not RunStatus.COMPLETED_MONITORING:
+        return not reruns
+    drifted = case.after.monitor is not None and case.after.monitor.state is Watch.DRIFTED
+    return not case.starts and (not reruns or (drifted and case.after.ended))
+
+
+def _drift_is_seen(case: Case) -> bool:
+    # That an evaluator could not be asked says nothing about the data.
+    before, after = case.before, case.after
+    watch = after.monitor
+    if watch is None or watch.state is not Watch.DRIFTED or before is None or before.monitor == watch:
+        return True
+    seen = {r.trait for r in after.results if not could_not_tell(r)}
+    return bool(watch.drifted) and set(watch.drifted) <= seen and AlertType.TRAIT_DRIFT in case.alerts
+
+
 CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
     SafetyConstraint(
         1,
@@ -235,7 +328,10 @@ CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
     SafetyConstraint(5, Kind.WRONG_TIME, "a retry begins no earlier than its backoff", _waits_for_its_retry),
     SafetyConstraint(6, Kind.NOT_GIVEN, "a run judged READY opens its gate", _opens_when_ready),
     SafetyConstraint(
-        7, Kind.NOT_GIVEN, "a failed run, a start in doubt and a lost job are told to people", _bad_ends_are_told
+        7,
+        Kind.NOT_GIVEN,
+        "a failed run, one given up, one that only people can move, a start in doubt and a lost job are told to people",
+        _bad_ends_are_told,
     ),
     SafetyConstraint(
         8, Kind.NOT_GIVEN, "a run that goes on wakes by itself, unless only people can move it", _nobody_is_forgotten
@@ -252,6 +348,31 @@ CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
         Kind.WRONG_TIME,
         "a run's identity, spec and history never change, and its time never goes back",
         _history_only_grows,
+    ),
+    SafetyConstraint(
+        13,
+        Kind.WRONG_TIME,
+        "nothing starts once its slot is closed, or while somebody holds the start button",
+        _starts_in_time,
+    ),
+    SafetyConstraint(
+        14,
+        Kind.NOT_GIVEN,
+        "every deadline gets its verdict once, no later than its instant or the run's end is seen",
+        _verdicts_are_given_once,
+    ),
+    SafetyConstraint(15, Kind.GIVEN_WRONGLY, "a deadline is met only by what happened before it", _met_is_true),
+    SafetyConstraint(
+        16, Kind.NOT_GIVEN, "a success is passed on to those who wait for it, once", _success_is_passed_on
+    ),
+    SafetyConstraint(
+        17,
+        Kind.GIVEN_WRONGLY,
+        "a run that is watched for drift starts nothing, and asks for a rerun only when it has drifted",
+        _watching_starts_nothing,
+    ),
+    SafetyConstraint(
+        18, Kind.GIVEN_WRONGLY, "drift is what an evaluator saw, never that it could not be asked", _drift_is_seen
     ),
 )
 

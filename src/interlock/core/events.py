@@ -112,6 +112,29 @@ class JobFinished(Struct, frozen=True, kw_only=True, tag="job_finished"):
     details: Document = EMPTY
 
 
+class EvidenceArrived(Struct, frozen=True, kw_only=True, tag="evidence_arrived"):
+    """Something that the traits may look at has changed: a push, a marker, an upstream's completion. `source` says what."""
+
+    at: datetime
+    source: str
+
+
+class Held(Struct, frozen=True, kw_only=True, tag="held"):
+    """Somebody holds the start button until an instant."""
+
+    at: datetime
+    until: datetime
+    actor: str
+    reason: str
+
+
+class Released(Struct, frozen=True, kw_only=True, tag="released"):
+    """The start button is no longer held."""
+
+    at: datetime
+    actor: str
+
+
 class CancelAsked(Struct, frozen=True, kw_only=True, tag="cancel_asked"):
     """Somebody wants the run to end."""
 
@@ -132,5 +155,8 @@ Event: TypeAlias = (
     | JobUnseen
     | JobVanished
     | JobFinished
+    | EvidenceArrived
+    | Held
+    | Released
     | CancelAsked
 )

@@ -7,8 +7,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from interlock.core.alerts import Alert, AlertLevel, AlertType
-from interlock.core.commands import CancelJob, CheckJob, RaiseAlert
+from interlock.core import monitor
+from interlock.core.alerts import AlertType
+from interlock.core.commands import CancelJob, CheckJob
 from interlock.core.decision import Decision, stay
 from interlock.core.documents import EMPTY
 from interlock.core.events import (
@@ -18,10 +19,11 @@ from interlock.core.events import (
     TriggerAccepted,
 )
 from interlock.core.gate import begin_round
-from interlock.core.ids import start_key
 from interlock.core.pipelines import PipelineSpec, TriggerSpec
 from interlock.core.retries import delay, should_retry
+from interlock.core.rounds import interval
 from interlock.core.runs import STARTED, Attempt, Outcome, Run, RunStatus
+from interlock.core.telling import tell, told
 from interlock.core.traits import FailureCategory
 
 UNSAID: Final = "no reason was given"
@@ -35,7 +37,7 @@ def woken(run: Run, spec: PipelineSpec, at: datetime) -> Decision:
     if run.wake_at is None or at < run.wake_at:
         return stay(run)
     if run.status is RunStatus.TRIGGERING:
-        return in_doubt(run, "the starter never said what became of the start", at)
+        return in_doubt(run, "the starter never said what became of the start", spec, at)
     trigger = _trigger(spec)
     pause = trigger.poll_interval * (SLOW_LOOK if run.looks >= trigger.poll_budget else 1)
     return Decision(run=replace(run, wake_at=at + pause), commands=(CheckJob(attempt=run.attempt, look=run.looks),))
@@ -63,11 +65,11 @@ def refused(run: Run, spec: PipelineSpec, at: datetime) -> Decision:
     """The permit ran out unused: earn a new one, at once the first time, at the usual interval after that."""
     if run.status is not RunStatus.TRIGGERING:
         return stay(run)
-    shut = replace(_back_to_pending(run), doubt="", refusals=run.refusals + 1, wake_at=at + spec.watch.interval)
+    shut = replace(_back_to_pending(run), doubt="", refusals=run.refusals + 1, wake_at=at + interval(run, spec))
     return begin_round(shut, spec, at) if run.refusals == 0 else Decision(run=shut)
 
 
-def in_doubt(run: Run, reason: str, at: datetime) -> Decision:
+def in_doubt(run: Run, reason: str, spec: PipelineSpec, at: datetime) -> Decision:
     """Nobody can know whether the job was started: stop here and tell people. It is never blindly repeated."""
     if run.status is not RunStatus.TRIGGERING or run.doubt:
         return stay(run)
@@ -77,7 +79,7 @@ def in_doubt(run: Run, reason: str, at: datetime) -> Decision:
     )
     return Decision(
         run=replace(run, doubt=reason or UNSAID, wake_at=None),
-        commands=(_alert(run, AlertType.START_UNKNOWN, message, at),),
+        commands=(tell(run, spec, AlertType.START_UNKNOWN, message, at),),
     )
 
 
@@ -107,11 +109,11 @@ def unseen(run: Run, event: JobUnseen, spec: PipelineSpec, at: datetime) -> Deci
         f"It may still be running; it is not started again. Interlock keeps looking"
     )
     return Decision(
-        run=replace(missed, doubt=event.reason or UNSAID), commands=(_alert(run, AlertType.JOB_LOST, message, at),)
+        run=replace(missed, doubt=event.reason or UNSAID), commands=(tell(run, spec, AlertType.JOB_LOST, message, at),)
     )
 
 
-def vanished(run: Run, reason: str, at: datetime) -> Decision:
+def vanished(run: Run, reason: str, spec: PipelineSpec, at: datetime) -> Decision:
     """The job's outcome is lost: stop here and tell people."""
     if run.status is not RunStatus.RUNNING or run.wake_at is None:
         return stay(run)
@@ -119,10 +121,9 @@ def vanished(run: Run, reason: str, at: datetime) -> Decision:
         f"the outcome of {run.key}, attempt {run.attempt}, is lost: {reason}. It is not started again. "
         f"Find out how it ended, then report it with: interlock complete {run.key} --status success|failed"
     )
-    return Decision(
-        run=replace(run, doubt=reason or UNSAID, wake_at=None),
-        commands=(_alert(run, AlertType.JOB_LOST, message, at),),
-    )
+    stopped = replace(run, doubt=reason or UNSAID, wake_at=None)
+    known = told(run, AlertType.JOB_LOST)
+    return Decision(run=stopped, commands=() if known else (tell(run, spec, AlertType.JOB_LOST, message, at),))
 
 
 def finished(run: Run, event: JobFinished, spec: PipelineSpec, at: datetime) -> Decision:
@@ -132,23 +133,24 @@ def finished(run: Run, event: JobFinished, spec: PipelineSpec, at: datetime) -> 
     if not event.succeeded:
         category = event.category or FailureCategory.TRANSIENT
         return _attempt_failed(run, Outcome.FAILED, category, event.reason, spec, at)
-    return Decision(
-        run=replace(
-            run,
-            status=RunStatus.COMPLETED,
-            attempts=(*run.attempts, _attempt(run, Outcome.SUCCEEDED, at, reason=event.reason)),
-            job_details=event.details.overlaid(run.job_details),
-            doubt="",
-            wake_at=None,
-            ended_at=at,
-        )
+    done = replace(
+        run,
+        attempts=(*run.attempts, _attempt(run, Outcome.SUCCEEDED, at, reason=event.reason)),
+        job_details=event.details.overlaid(run.job_details),
+        doubt="",
+        wake_at=None,
     )
+    if spec.watch.monitoring is not None:
+        return Decision(run=monitor.begun(done, spec, at))
+    return Decision(run=replace(done, status=RunStatus.COMPLETED, ended_at=at))
 
 
 def cancelled(run: Run, event: CancelAsked, at: datetime) -> Decision:
     """Somebody wants the run to end: it ends now, and a job that may be running is asked to stop."""
+    if run.status is RunStatus.COMPLETED_MONITORING:
+        return Decision(run=monitor.over(run, at))
     reason = f"cancelled by {event.actor}: {event.reason}"
-    ended = replace(run, status=RunStatus.CANCELLED, asked=(), doubt="", wake_at=None, ended_at=at)
+    ended = replace(run, status=RunStatus.CANCELLED, asked=(), again=False, doubt="", wake_at=None, ended_at=at)
     if run.status not in STARTED:
         return Decision(run=ended)
     attempts = (*run.attempts, _attempt(run, Outcome.CANCELLED, at, reason=reason))
@@ -168,11 +170,11 @@ def _attempt_failed(
     counted = replace(run, failures=failures, attempts=attempts, doubt="", refusals=0)
     if should_retry(spec.retry, category, failures):
         due = at + delay(spec.retry, failures)
-        return Decision(run=replace(_back_to_pending(counted), not_before=due, wake_at=due))
+        return Decision(run=_patient(replace(_back_to_pending(counted), not_before=due, wake_at=due), due))
     message = f"{run.key} failed after {failures} attempt{'s' if failures > 1 else ''}: {category}: {reason}"
     return Decision(
         run=replace(counted, status=RunStatus.FAILED, wake_at=None, ended_at=at),
-        commands=(_alert(run, AlertType.RUN_FAILED, message, at),),
+        commands=(tell(run, spec, AlertType.RUN_FAILED, message, at),),
     )
 
 
@@ -182,6 +184,8 @@ def _back_to_pending(run: Run) -> Run:
         run,
         status=RunStatus.PENDING,
         asked=(),
+        again=False,
+        troubles=0,
         results=(),
         permit=None,
         job_id="",
@@ -189,6 +193,13 @@ def _back_to_pending(run: Run) -> Run:
         looks=0,
         wake_at=None,
     )
+
+
+def _patient(run: Run, due: datetime) -> Run:
+    # A limit that nobody set by hand must not cut a retry short: it gets as long again as the first attempt had.
+    if run.hard or run.closes_at is None:
+        return run
+    return replace(run, closes_at=max(run.closes_at, due + (run.closes_at - run.opened_at)))
 
 
 def _attempt(
@@ -203,18 +214,6 @@ def _attempt(
         reason=reason,
         job_id=run.job_id,
     )
-
-
-def _alert(run: Run, kind: AlertType, message: str, at: datetime) -> RaiseAlert:
-    alert = Alert(
-        alert_id=f"{kind}/{start_key(run.key.run_id, run.attempt)}",
-        alert_type=kind,
-        level=AlertLevel.ERROR,
-        run=run.key,
-        at=at,
-        message=message,
-    )
-    return RaiseAlert(alert=alert)
 
 
 def _trigger(spec: PipelineSpec) -> TriggerSpec:

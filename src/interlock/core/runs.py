@@ -20,27 +20,31 @@ class RunStatus(enum.StrEnum):
     PENDING = "PENDING"
     TRIGGERING = "TRIGGERING"
     RUNNING = "RUNNING"
+    COMPLETED_MONITORING = "COMPLETED_MONITORING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
 
-_P, _T, _R = RunStatus.PENDING, RunStatus.TRIGGERING, RunStatus.RUNNING
+_P, _T, _R, _M = RunStatus.PENDING, RunStatus.TRIGGERING, RunStatus.RUNNING, RunStatus.COMPLETED_MONITORING
 _C, _F, _X = RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED
 
 TRANSITIONS: Final[dict[RunStatus, tuple[RunStatus, ...]]] = {
-    _P: (_T, _X),
-    _T: (_P, _R, _C, _F, _X),
-    _R: (_P, _C, _F, _X),
+    _P: (_T, _C, _X),
+    _T: (_P, _R, _M, _C, _F, _X),
+    _R: (_P, _M, _C, _F, _X),
+    _M: (_C,),
     _C: (),
     _F: (),
     _X: (),
 }
 """Every step a status may take. Back to PENDING is how a failed attempt earns a new permit; TRIGGERING to COMPLETED is a
-job that reported its end before its start was acknowledged. The diagram in the docs is drawn from this table."""
+job that reported its end before its start was acknowledged; PENDING to COMPLETED is a pipeline without a trigger, of which
+nothing is asked but to be ready. The diagram in the docs is drawn from this table."""
 
 TERMINAL: Final = frozenset(status for status, onward in TRANSITIONS.items() if not onward)
 STARTED: Final = frozenset({_T, _R})
+SUCCEEDED: Final = frozenset({_M, _C})
 
 
 class Cause(enum.StrEnum):
@@ -49,7 +53,13 @@ class Cause(enum.StrEnum):
     MANUAL = "manual"
     SCHEDULE = "schedule"
     MARKER = "marker"
+    WATCHDOG = "watchdog"
+    EXTERNAL = "external"
+    BACKFILL = "backfill"
     RERUN = "rerun"
+    REPLAY = "replay"
+    DRIFT = "drift"
+    LATE_DATA = "late_data"
 
 
 class Override(Struct, frozen=True, kw_only=True):
@@ -96,11 +106,63 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     job_id: str = ""
 
 
+class SlaState(enum.StrEnum):
+    """The verdict on a deadline: given once, from stored facts."""
+
+    ARMED = "ARMED"
+    MET = "MET"
+    BREACHED = "BREACHED"
+    WAIVED = "WAIVED"
+
+
+class Sla(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One deadline of a run, its instants fixed when the run opened.
+
+    It is at risk from `warn_at` on, and from `begin_by` on while the gate is shut. `warned` is whether that was noticed: it
+    is told at most once, and not at all where people know already.
+    """
+
+    due_at: datetime
+    warn_at: datetime | None = None
+    begin_by: datetime | None = None
+    warned: bool = False
+    state: SlaState = SlaState.ARMED
+    settled_at: datetime | None = None
+
+    def next_at(self, *, begun: bool) -> datetime | None:
+        """Return when time alone next changes it; None once it has its verdict."""
+        if self.state is not SlaState.ARMED:
+            return None
+        risks: tuple[datetime | None, ...] = () if self.warned else (self.warn_at, None if begun else self.begin_by)
+        return min(at for at in (self.due_at, *risks) if at is not None)
+
+
+class Watch(enum.StrEnum):
+    """How the watch for drift stands."""
+
+    WATCHING = "WATCHING"
+    DRIFTED = "DRIFTED"
+    OVER = "OVER"
+
+
+class Monitor(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The watch over a completed run, until an instant. The permit's evidence is what is compared with."""
+
+    until: datetime
+    state: Watch = Watch.WATCHING
+    drifted: tuple[TraitName, ...] = ()
+
+
 class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole truth about one run, as one value.
 
-    `version` counts the changes and is what compare-and-swap compares. `wake_at` is when the run wants to be looked at
-    again; None when only an event from outside can move it (it has ended, or it is in `doubt`).
+    `version` counts the changes and is what compare-and-swap compares. `wake_at` is when the status machine wants to be
+    looked at again; None when only an event from outside can move it (it has ended, or it is in `doubt`, or `blocked`).
+    `due_at` is the earliest instant that any of its machines wants.
+    Deadlines: `closes_at` is when a run that was not let through is given up, `closes_because` by which rule; a `hard` one
+    holds for retries too. Gate also: `again` is evidence that came in the middle of a round, `troubles` how many rounds in a
+    row could not tell, `blocked` why asking again would not help, `held_until` how long the start button is held, and
+    `held_at` when that was last said. `open_alerts` are the ids of what people were told and is not mended.
     Gate: `round` numbers the evaluation rounds, `asked` are the traits still to answer in it, `results` the latest answer
     of each trait. Execution: `attempt` is the latest, `failures` how many ended badly, `job_id` the target's name for
     the running one, `looks` how many looks in a row saw nothing, `refusals` how many permits in a row ran out unused,
@@ -138,6 +200,49 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubt: str = ""
     attempts: tuple[Attempt, ...] = ()
     ended_at: datetime | None = None
+
+    evaluation_sla: Sla | None = None
+    completion_sla: Sla | None = None
+    closes_at: datetime | None = None
+    closes_because: str = ""
+    hard: bool = False
+    monitor: Monitor | None = None
+    again: bool = False
+    troubles: int = 0
+    blocked: str = ""
+    held_until: datetime | None = None
+    held_because: str = ""
+    held_at: datetime | None = None
+    open_alerts: tuple[str, ...] = ()
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The earliest instant at which time alone changes anything: what the due index is told."""
+        if self.ended:
+            return None
+        waits = self.status is RunStatus.PENDING
+        wanted = [self.wake_at, self.monitor.until if self.monitor else None, self.closes_at if waits else None]
+        wanted += (
+            sla.next_at(begun=not waits) for sla in (self.evaluation_sla, self.completion_sla) if sla is not None
+        )
+        return min((at for at in wanted if at is not None), default=None)
+
+    @property
+    def succeeded_at(self) -> datetime | None:
+        """When what the run is for was done; it may be watched for drift after that."""
+        if self.status not in SUCCEEDED:
+            return None
+        return self.attempts[-1].ended_at if self.attempts else self.ended_at
+
+    @property
+    def in_the_way(self) -> bool:
+        """Whether what the run is for is still to be done or under way, so that an overlapping slot may have to wait."""
+        return not self.ended and self.status not in SUCCEEDED
+
+    @property
+    def listens(self) -> bool:
+        """Whether news about its traits could move the run."""
+        return self.status in (RunStatus.PENDING, RunStatus.COMPLETED_MONITORING)
 
     @property
     def ended(self) -> bool:

@@ -40,6 +40,17 @@ class Origin(enum.StrEnum):
     PUSH = "push"
 
 
+class DriftSpec(Struct, frozen=True, kw_only=True):
+    """When a trait's measured value has drifted: `field` of its value moved by more than `threshold` since the start.
+
+    `relative` counts the move as a part of the value at the start (0.1 is a tenth).
+    """
+
+    field: str
+    threshold: float = 0.0
+    relative: bool = False
+
+
 class TraitSpec(Struct, frozen=True, kw_only=True):
     """How one trait of one pipeline is checked, fully resolved.
 
@@ -55,6 +66,7 @@ class TraitSpec(Struct, frozen=True, kw_only=True):
     config: Document = EMPTY
     ttl: timedelta = timedelta()
     timeout: timedelta = DEFAULT_TIMEOUT
+    drift: DriftSpec | None = None
 
 
 class TraitResult(Struct, frozen=True, kw_only=True, omit_defaults=True):

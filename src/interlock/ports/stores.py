@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
 from interlock.core.chronicle import EventRecord
 from interlock.core.commands import Command
 from interlock.core.events import Event
-from interlock.core.ids import CommandId, RunKey, Slot
+from interlock.core.ids import CommandId, PipelineName, RunKey, ScheduleName, Slot
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness
-from interlock.core.runs import Run
+from interlock.core.runs import Cause, Run
 from interlock.core.traits import TraitResult
 
 
@@ -73,6 +74,17 @@ class Runs(Protocol):
         """Return the wishes of a run that nobody has settled, oldest first."""
         ...
 
+    def postpone(self, key: RunKey, command: CommandId, at: datetime) -> None:
+        """Let a wish be due again at an instant, and count a try. One that is settled meanwhile stays settled.
+
+        Of several who postpone one wish at once, one does; the others need not.
+        """
+        ...
+
+    def wish_tries(self, key: RunKey, command: CommandId) -> int:
+        """Return how often a wish was postponed; 0 also when nothing is wished any more."""
+        ...
+
     def journal(self, key: RunKey) -> tuple[Entry, ...]:
         """Return the whole journal of a run, oldest first."""
         ...
@@ -81,9 +93,60 @@ class Runs(Protocol):
         """Return a pipeline's runs, newest opened first. `before` is the run id of the last one already seen."""
         ...
 
+    def active_runs(self, *, limit: int, after: str | None = None) -> tuple[RunKey, ...]:
+        """Return runs that have not ended, oldest opened first; may lag. `after` is the run id of the last one seen.
+
+        Runs opened by a version that did not keep this index are not among them.
+
+        Raises:
+            NotFound: no run of that id was ever opened.
+        """
+        ...
+
+    def count_runs(self, slot: Slot, causes: Collection[Cause]) -> int:
+        """Return how many runs of a slot were opened for one of these causes."""
+        ...
+
+
+class DueKind(enum.StrEnum):
+    """What may be due."""
+
+    RUN = "run"
+    WISH = "wish"
+    AGENDA = "agenda"
+    DISPATCH = "dispatch"
+    UNKNOWN = "unknown"
+
+
+class DueWork(NamedTuple):
+    """Something whose time has come, and since when.
+
+    `subject` is the run for RUN and for WISH (one of its outstanding wishes), pipeline and schedule for AGENDA, the
+    dispatch's id for DISPATCH, and the place as text for UNKNOWN.
+    """
+
+    kind: DueKind
+    subject: RunKey | tuple[PipelineName, ScheduleName] | str
+    wake_at: datetime
+
+
+class DueIndex(Protocol):
+    """What wants to be looked at."""
+
+    def due(self, before: datetime, limit: int) -> tuple[DueWork, ...]:
+        """Return what is due at or before an instant, longest due first; may lag.
+
+        One entry for each stored row: a run with three wishes that are due is told three times. What cannot be read is due
+        like anything else, and a row of a shape not known here is told as UNKNOWN.
+        """
+        ...
+
 
 class TimelineRecord(Struct, frozen=True, kw_only=True):
-    """One line of a pipeline's timeline. `cursor` is where to go on from."""
+    """One line of a pipeline's timeline. `cursor` is where to go on from.
+
+    What is about the pipeline as a whole has an empty schedule and period; what is of no run, an empty run id.
+    """
 
     cursor: str
     pipeline: str
@@ -98,6 +161,10 @@ class Timeline(Protocol):
 
     def timeline(self, pipeline: str, *, limit: int, before: str | None = None) -> tuple[TimelineRecord, ...]:
         """Return the latest `limit` records before a cursor, oldest of them first."""
+        ...
+
+    def note(self, slot: Slot, at: datetime, name: str, records: Sequence[EventRecord]) -> None:
+        """Tell something about a slot that belongs to no run. Telling it again under the same name changes nothing."""
         ...
 
 

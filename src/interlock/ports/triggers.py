@@ -90,3 +90,12 @@ class Trigger(Protocol):
             TriggerError: it could not be stopped, or this trigger cannot stop jobs.
         """
         ...
+
+
+def starts_here(trigger: Trigger) -> bool:
+    """Say whether this process can start the trigger's jobs.
+
+    One whose jobs belong to a single process, which holds their terminal, says no everywhere else by an attribute
+    `startable` that is False; its start is left to that process.
+    """
+    return bool(getattr(trigger, "startable", True))

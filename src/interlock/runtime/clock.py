@@ -6,6 +6,8 @@ import threading
 from datetime import UTC, datetime
 from typing import Protocol
 
+from interlock.ports.clock import Clock
+
 
 class SystemClock:
     """The machine's clock."""
@@ -26,7 +28,7 @@ class Pacer(Protocol):
 class SystemPacer:
     """Waits by the machine's clock, a second at most at a stretch, so that a clock set back cannot keep it asleep."""
 
-    def __init__(self, clock: SystemClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._poked = threading.Event()
 

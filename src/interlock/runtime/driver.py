@@ -9,13 +9,15 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from interlock.app.advance import Advanced, advance
+from interlock.app.delivering import deliver
 from interlock.app.hands import Hands, Silence, job_of
 from interlock.app.perform import carry_out
 from interlock.app.polling import check_job
-from interlock.core.commands import CheckJob
+from interlock.core.commands import CheckJob, PublishEnd, RaiseAlert
+from interlock.core.dispatching import alert_dispatch, event_dispatch
 from interlock.core.events import JobSeen, JobUnseen, Woke
 from interlock.core.ids import RunKey, start_key
-from interlock.core.runs import Run, RunStatus
+from interlock.core.runs import SUCCEEDED, Run, RunStatus
 from interlock.errors import NotFound
 from interlock.runtime.clock import Pacer
 
@@ -30,6 +32,7 @@ class Stop(enum.Enum):
 
     ENDED = "the run has ended"
     NOT_READY = "the traits say no"
+    HELD = "the traits say yes, and somebody holds the start button"
     DOUBT = "only people can say how it stands"
     DETACHED = "the job is running, and nobody waits for it here"
     TIMED_OUT = "the time to wait was over"
@@ -55,7 +58,7 @@ class Driver:
         self._pause = FIRST_LOOK
 
     def drive(self, key: RunKey, *, wait: bool = True, until: datetime | None = None) -> Driven:
-        """Follow a run until it ends, is not ready, is in doubt, or runs with nobody to wait for it here.
+        """Follow a run until it ends, is not ready or held, is in doubt, or runs with nobody to wait for it here.
 
         The last is so without `wait`, and for jobs that report their end themselves. `until` bounds the waiting. A run that
         waits for a retry is waited for.
@@ -65,10 +68,10 @@ class Driver:
                 self._pause = FIRST_LOOK
                 continue
             run = self._run(key)
-            why = _over(run) or self._detached(run, wait=wait)
+            now = self._hands.clock.now()
+            why = _over(run, now) or self._detached(run, wait=wait)
             if why is not None:
                 return Driven(run, why)
-            now = self._hands.clock.now()
             if until is not None and now >= until:
                 return Driven(self._run(key), Stop.TIMED_OUT)
             self._wait(run, now, until)
@@ -80,7 +83,7 @@ class Driver:
         run = self._run(key)
         if run.status is RunStatus.RUNNING:
             self._look(run)
-        elif not changed and run.wake_at is not None and self._hands.clock.now() >= run.wake_at:
+        elif not changed and run.due_at is not None and self._hands.clock.now() >= run.due_at:
             self._told((advance(key, Woke(at=self._hands.clock.now()), self._hands.store),))
         return self._run(key).version != before.version
 
@@ -106,6 +109,12 @@ class Driver:
         """Carry out what is outstanding; say whether anything came of it."""
         wishes = self._hands.store.outstanding(key)
         done = self._hands.together([partial(carry_out, key, wish, self._hands) for wish in wishes])
+        for wish in wishes:
+            # Nobody else may be there to do it.
+            if isinstance(wish, RaiseAlert):
+                deliver(alert_dispatch(wish.alert.alert_id), self._hands)
+            elif isinstance(wish, PublishEnd):
+                deliver(event_dispatch(wish.event.event_id), self._hands)
         return self._told(done)
 
     def _told(self, done: tuple[Advanced | None, ...]) -> bool:
@@ -118,11 +127,11 @@ class Driver:
         if run.status is RunStatus.RUNNING:
             due = now + self._pause
         else:
-            due = now + BUSY_PAUSE if run.wake_at is None else min(run.wake_at, now + BUSY_PAUSE)
+            due = now + BUSY_PAUSE if run.due_at is None else min(run.due_at, now + BUSY_PAUSE)
         self._pacer.until(due if until is None else min(due, until))
         if run.status is RunStatus.RUNNING:
             self._look(run)
-        elif run.wake_at is not None and self._hands.clock.now() >= run.wake_at:
+        elif run.due_at is not None and self._hands.clock.now() >= run.due_at:
             self._told((advance(run.key, Woke(at=self._hands.clock.now()), self._hands.store),))
 
     def _look(self, run: Run) -> None:
@@ -138,12 +147,14 @@ class Driver:
             self._told((advance(run.key, Woke(at=self._hands.clock.now()), self._hands.store),))
 
 
-def _over(run: Run) -> Stop | None:
-    if run.ended:
+def _over(run: Run, now: datetime) -> Stop | None:
+    if run.ended or run.status in SUCCEEDED:
         return Stop.ENDED
     if run.doubt and run.wake_at is None:
         return Stop.DOUBT
     judged = run.status is RunStatus.PENDING and not run.asked and run.not_before is None
     if judged and run.readiness is not None and not run.readiness.ready:
         return Stop.NOT_READY
+    if judged and run.held_until is not None and now < run.held_until:
+        return Stop.HELD
     return None

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Final, NamedTuple
 
+from interlock.app.watchviews import WATCHDOG, WATCHER, MemberView, attendance
 from interlock.config.project import Project
 from interlock.core.times import format_duration, zone
 from interlock.errors import Problem, StoreError
 from interlock.runtime.programs import Unusable, unusable_programs
+from interlock.stores.members import MemberRows
 from interlock.stores.repository import Repository
 from interlock.version import __version__
 
@@ -128,8 +130,28 @@ def _store(project: Project, now: datetime) -> Iterator[Finding]:
             kernel.ping()
             yield Finding("store", Outcome.OK, f"{path} can be read and written")
             yield _clock(_newest(project, Repository(kernel)), now)
+            yield from _at_work(attendance(MemberRows(kernel), now), now)
     except (StoreError, OSError) as exc:
         yield Finding("store", Outcome.FAIL, str(exc))
+
+
+def _at_work(members: tuple[MemberView, ...], now: datetime) -> Iterator[Finding]:
+    """Say when the watchers and watchdogs last got something done; nothing of those that were never there."""
+    for role, verb in ((WATCHER, "watch"), (WATCHDOG, "watchdog")):
+        known = [member for member in members if member.role == role]
+        if not known:
+            continue
+        alive = [member for member in known if member.alive]
+        done = max((member.progress_at for member in known if member.progress_at is not None), default=None)
+        last = "none has finished a turn" if done is None else f"the last turn ended {_ago(now - done)} ago"
+        if alive:
+            yield Finding(role, Outcome.OK, f"{len(alive)} at work; {last}")
+        else:
+            yield Finding(role, Outcome.WARN, f"none is at work; {last}", f"start one: interlock {verb}")
+
+
+def _ago(length: timedelta) -> str:
+    return format_duration(timedelta(seconds=max(round(length.total_seconds()), 0)))
 
 
 def _newest(project: Project, store: Repository) -> datetime | None:

@@ -12,23 +12,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
-import msgspec
-
-from interlock import plugins
+from interlock.app.channels import Alerting
 from interlock.app.hands import Hands
-from interlock.codec.documents import mapping
 from interlock.config.project import Project
-from interlock.core.ids import Slot
-from interlock.errors import ConfigError
-from interlock.evaluators.builtin.context import Context, UpstreamRun
-from interlock.ports.sinks import Sink
+from interlock.evaluators.builtin.context import Context
+from interlock.runtime.catalog import FileCatalog
+from interlock.runtime.channels import alerting_of
 from interlock.runtime.clock import SystemClock
 from interlock.runtime.pool import Pool
-from interlock.runtime.triggers import TriggerFactory, filled
+from interlock.runtime.ringing import RingingKernel
+from interlock.runtime.triggers import TriggerFactory
+from interlock.runtime.upstream import UpstreamRuns
 from interlock.sinks.context import SinkContext
+from interlock.stores.agendas import AgendaRows
+from interlock.stores.controls import ControlRows
+from interlock.stores.dispatches import DispatchRows
 from interlock.stores.kernel import Kernel
+from interlock.stores.members import MemberRows
 from interlock.stores.pushes import PushRows
 from interlock.stores.repository import Repository
+from interlock.stores.threads import ThreadRows
 from interlock.triggers.context import TriggerContext
 
 if TYPE_CHECKING:
@@ -94,29 +97,23 @@ class LazyHttp:
                 self._client.close()
 
 
-class UpstreamRuns:
-    """What built-in checks may know of other pipelines' runs."""
-
-    def __init__(self, store: Repository) -> None:
-        self._store = store
-
-    def latest(self, slot: Slot) -> UpstreamRun | None:
-        """Return the latest run of a slot."""
-        run = self._store.latest_run(slot)
-        return None if run is None else UpstreamRun(run_id=run.key.run_id, status=run.status, ended_at=run.ended_at)
-
-
 class Interlock:
-    """A project at work: its store, its hands, and everything that must be closed again. Use it in a `with` statement."""
+    """A project at work: its store, its hands, and everything that must be closed again. Use it in a `with` statement.
+
+    The watchers of this machine are woken when it closes, if anything was written that may want their attention; a process
+    that goes on for longer calls `ring` whenever it has written something.
+    """
 
     def __init__(self, project: Project, *, env: Mapping[str, str] | None = None, stream: TextIO | None = None) -> None:
         self.project = project
         self.clock = SystemClock()
+        self.catalog = FileCatalog(project)
         self._env = os.environ if env is None else env
         self._stream = sys.stderr if stream is None else stream
         self._stack = ExitStack()
         with ExitStack() as stack:
-            self.kernel = open_kernel(project)
+            self.kernel = RingingKernel(open_kernel(project))
+            stack.callback(self.ring)
             stack.callback(self.kernel.close)
             self.store = Repository(self.kernel)
             self.pushes = PushRows(self.kernel)
@@ -124,6 +121,7 @@ class Interlock:
             stack.callback(self._http.close)
             # Evaluators have a client of their own: when Interlock stops, questions are broken off and starts are not.
             self._asking = LazyHttp(allowed_addresses(project))
+            self._evaluator = self._routing()
             self.hands = self._hands(stack)
             self._stack = stack.pop_all()
 
@@ -135,29 +133,55 @@ class Interlock:
     ) -> None:
         self._stack.close()
 
+    def ring(self) -> None:
+        """Wake the watchers of this machine, if anything was written since the last time that may want their attention."""
+        if self.kernel.written:
+            from interlock.runtime.bell import place_of, ring  # what only looks needs no sockets
+
+            self.kernel.written = False
+            ring(place_of(state_dir(self.project)))
+
+    def break_off(self) -> None:
+        """Break off every question to an evaluator, now and from now on. Starts and looks go on."""
+        self._asking.close()
+        self._evaluator.close()
+
+    def alerting_of(self, project: Project) -> Alerting:
+        """Make the channels and subscribers that a later state of the project's files names.
+
+        Raises:
+            ConfigError: one of them cannot be used.
+        """
+        threads = ThreadRows(self.kernel)
+        context = SinkContext(stream=self._stream, root=self.project.root, http=self._http, threads=threads)
+        return alerting_of(project.settings, context, self._env)
+
     def _hands(self, stack: ExitStack) -> Hands:
         pool = Pool()
         stack.callback(pool.close)
-        evaluator = self._evaluator()
-        stack.callback(self._asking.close)
-        stack.callback(evaluator.close)
+        stack.callback(self.break_off)
         return Hands(
             clock=self.clock,
             store=self.store,
-            evaluator=evaluator,
+            dispatches=DispatchRows(self.kernel),
+            agendas=AgendaRows(self.kernel),
+            controls=ControlRows(self.kernel),
+            members=MemberRows(self.kernel),
+            catalog=self.catalog,
+            evaluator=self._evaluator,
             trigger_for=TriggerFactory(self._trigger_context(), self._env),
             together=pool,
-            sinks=self._sinks(),
+            alerting=self.alerting_of(self.project),
         )
 
-    def _evaluator(self) -> RoutingEvaluator:
+    def _routing(self) -> RoutingEvaluator:
         from interlock.evaluators.router import RoutingEvaluator
 
         settings = self.project.settings
         context = Context(
             clock=self.clock,
             root=self.project.root,
-            runs=UpstreamRuns(self.store),
+            runs=UpstreamRuns(self.store, self.catalog, self.clock),
             http=self._asking.client,
             env=self._env,
             env_allow=settings.env_allow,
@@ -173,24 +197,6 @@ class Interlock:
             env_allow=self.project.settings.env_allow,
             http=self._http,
         )
-
-    def _sinks(self) -> tuple[Sink, ...]:
-        context = SinkContext(stream=self._stream, root=self.project.root, http=self._http)
-        allowed = {name: self._env[name] for name in self.project.settings.env_allow if name in self._env}
-        made: list[Sink] = []
-        for spec in self.project.settings.sinks:
-            kind = plugins.load("sink", spec.type)
-            try:
-                config = filled(mapping(spec.config), {}, allowed)
-                made.append(kind(msgspec.convert(config, kind.Config), context))
-            except KeyError as exc:
-                words = f"{exc.args[0]!r} means nothing here, because an alert has no attempt to fill it from"
-                raise ConfigError(
-                    f"the alert sink {spec.type!r} cannot be used: {words}; use ${{env:NAME}} only"
-                ) from exc
-            except ValueError as exc:
-                raise ConfigError(f"the alert sink {spec.type!r} cannot be used: {exc}") from exc
-        return tuple(made)
 
 
 def state_dir(project: Project) -> Path:

@@ -9,11 +9,16 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from interlock.clients.http import HttpSender
+    from interlock.ports.sinks import Threads
 
 
 class SinkContext(Struct, frozen=True, kw_only=True):
-    """The surroundings of every sink: where people read, where the project is, and how requests are sent."""
+    """The surroundings of every sink: where people read, where the project is, how requests are sent.
+
+    `threads` remembers conversations for sinks that have them; without it every message stands on its own.
+    """
 
     stream: TextIO
     root: Path
     http: HttpSender | None = None
+    threads: Threads | None = None

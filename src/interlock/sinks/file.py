@@ -1,4 +1,4 @@
-"""Append alerts to a file, one JSON object a line."""
+"""Append alerts and lifecycle events to a file, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta, Struct
 
-from interlock.codec.alerts import alert_json
-from interlock.core.alerts import Alert
+from interlock.codec.alerts import lifecycle_json, notice_json
+from interlock.core.alerts import LifecycleEvent, Notice
 from interlock.errors import SinkError
 from interlock.sinks.context import SinkContext
 
@@ -26,9 +26,9 @@ class FileConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class FileSink:
-    """Appends each alert in one write, and makes it durable.
+    """Appends each notice, or each lifecycle event, in one write, and makes it durable.
 
-    The file is opened anew for each alert, so that it may be rotated at any time.
+    The file is opened anew each time, so that it may be rotated at any time.
     """
 
     Config = FileConfig
@@ -36,17 +36,28 @@ class FileSink:
     def __init__(self, config: FileConfig, context: SinkContext) -> None:
         self._path = context.root / config.path
 
-    def deliver(self, alert: Alert, *, timeout: timedelta) -> None:
-        """Append the alert; two processes that append at once do not mix their lines.
+    def deliver(self, notice: Notice, *, timeout: timedelta) -> None:
+        """Append the notice; two processes that append at once do not mix their lines.
 
         Raises:
             SinkError: the file cannot be written, is held by somebody else, or took only a part of the line.
         """
-        line = alert_json(alert) + b"\n"
+        self._write(notice_json(notice), "alert", timeout)
+
+    def publish(self, event: LifecycleEvent, *, timeout: timedelta) -> None:
+        """Append the event; two processes that append at once do not mix their lines.
+
+        Raises:
+            SinkError: as for `deliver`.
+        """
+        self._write(lifecycle_json(event), "event", timeout)
+
+    def _write(self, text: bytes, what: str, timeout: timedelta) -> None:
         try:
-            self._append(line, monotonic() + timeout.total_seconds())
-        except OSError as exc:
-            raise SinkError(f"the alert could not be written to {self._path}: {exc.strerror or exc}") from exc
+            self._append(text + b"\n", monotonic() + timeout.total_seconds())
+        except (OSError, ValueError) as exc:  # a path with a NUL in it is a ValueError
+            reason = (exc.strerror if isinstance(exc, OSError) else "") or exc
+            raise SinkError(f"the {what} could not be written to {self._path}: {reason}") from exc
 
     def _append(self, line: bytes, deadline: float) -> None:
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -61,7 +72,7 @@ class FileSink:
         finally:
             os.close(file)
         if written < len(line):
-            raise SinkError(f"the alert was written to {self._path} only in part: is the disk full?")
+            raise SinkError(f"a line was written to {self._path} only in part: is the disk full?")
 
 
 def _hold(file: int, deadline: float) -> None:
@@ -70,7 +81,7 @@ def _hold(file: int, deadline: float) -> None:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             if monotonic() >= deadline:
-                raise SinkError("the alert file is held by another process") from exc
+                raise SinkError("the file is held by another process") from exc
         Event().wait(_STEP)
 
 
@@ -80,7 +91,7 @@ def _ends_a_line(file: int) -> bool:
 
 
 if TYPE_CHECKING:
-    from interlock.ports.sinks import Sink
+    from interlock.ports.sinks import Sink, Subscriber
 
-    def _is_a_sink(it: FileSink) -> Sink:
-        return it
+    def _is_both(it: FileSink) -> tuple[Sink, Subscriber]:
+        return it, it

@@ -1,35 +1,39 @@
-"""Post alerts to a URL."""
+"""Post alerts and lifecycle events to a URL."""
 
 from __future__ import annotations
 
 import hmac
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
-from interlock.clients.http import HttpForbidden, HttpTrouble
-from interlock.clients.texts import cleaned, redacted
-from interlock.codec.alerts import alert_json
-from interlock.core.alerts import Alert
-from interlock.errors import MissingExtra, SinkError
+from interlock.codec.alerts import lifecycle_json, notice_json
+from interlock.core.alerts import LifecycleEvent, Notice
+from interlock.errors import MissingExtra
 from interlock.sinks.context import SinkContext
+from interlock.sinks.posting import Receiver, secrets_in
 
-_LONGEST_REASON: Final = 512
-_TRY_AGAIN: Final = (408, 409, 425, 429)
+# What a header cannot hold is percent-encoded: an odd name must not cost the alert.
+_AS_IT_IS: Final = " !\"#$&'()*+,/:;<=>?@[]^`{|}"
 
 
 class WebhookConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """Where to post, and what the receiver knows the sender by."""
 
     url: Annotated[str, Meta(min_length=1, description="What is posted to.")]
-    secret: Annotated[str, Meta(description="Signs each alert: HMAC-SHA256 in X-Interlock-Signature.")] = ""
+    secret: Annotated[str, Meta(description="Signs each request: HMAC-SHA256 in X-Interlock-Signature.")] = ""
     headers: Annotated[dict[str, str], Meta(description="Headers added to each request.")] = {}
     timeout: Annotated[float, Meta(gt=0, le=300, description="Seconds for one request.")] = 10
 
 
 class WebhookSink:
-    """Posts each alert as JSON. The receiver tells repeats by `alertId`, which is also in `X-Interlock-Alert-Id`."""
+    """Posts each notice, or each lifecycle event, as JSON.
+
+    The receiver tells repeats by `X-Interlock-Notice-Id` (one telling) and `X-Interlock-Alert-Id` (one fact), or by
+    `X-Interlock-Event-Id`.
+    """
 
     Config = WebhookConfig
 
@@ -37,45 +41,47 @@ class WebhookSink:
         if context.http is None:
             raise MissingExtra("the sink 'webhook'", "http")
         self._config = config
-        self._http = context.http
+        secrets = (config.secret, *secrets_in(config.url, config.headers))
+        self._receiver = Receiver("the webhook", context.http, config.url, secrets)
 
-    def deliver(self, alert: Alert, *, timeout: timedelta) -> None:
-        """Post the alert once; whoever calls decides about another try.
+    def deliver(self, notice: Notice, *, timeout: timedelta) -> None:
+        """Post the notice once; whoever calls decides about another try.
 
         Raises:
             SinkError: the answer was not 2xx, or there was none. `retryable` is False where another try cannot help.
         """
-        body = alert_json(alert)
-        headers = {**self._config.headers, "content-type": "application/json", "x-interlock-alert-id": alert.alert_id}
+        named = {"x-interlock-alert-id": notice.alert.alert_id, "x-interlock-notice-id": notice.notice_id}
+        self._post(notice_json(notice), named, notice.at, timeout)
+
+    def publish(self, event: LifecycleEvent, *, timeout: timedelta) -> None:
+        """Post the event once; whoever calls decides about another try.
+
+        Raises:
+            SinkError: as for `deliver`.
+        """
+        self._post(lifecycle_json(event), {"x-interlock-event-id": event.event_id}, event.at, timeout)
+
+    def _post(self, body: bytes, named: dict[str, str], at: datetime, timeout: timedelta) -> None:
+        headers = {**self._config.headers, "content-type": "application/json"}
+        headers |= {name: quote(text, safe=_AS_IT_IS, errors="replace") for name, text in named.items()}
         if self._config.secret:
-            at = str(int(alert.at.timestamp()))
-            headers["x-interlock-timestamp"] = at
-            headers["x-interlock-signature"] = signature(self._config.secret, at, body)
-        within = min(timeout, timedelta(seconds=self._config.timeout))
-        try:
-            reply = self._http.send("POST", self._config.url, headers=headers, body=body, timeout=within)
-        except HttpTrouble as exc:
-            if exc.status is not None and 200 <= exc.status < 300:
-                return  # it was taken; only what was said about it is missing
-            raise SinkError(f"the alert was not posted: {exc}", retryable=not isinstance(exc, HttpForbidden)) from exc
-        if not 200 <= reply.status < 300:
-            retryable = reply.status >= 500 or reply.status in _TRY_AGAIN
-            said = redacted(reply.body[:4096].decode(errors="replace"), [self._config.secret])
-            words = f"the webhook answered {reply.status}: {cleaned(said, _LONGEST_REASON)}"
-            raise SinkError(words.removesuffix(": "), retryable=retryable)
+            stamp = str(int(at.timestamp()))
+            headers["x-interlock-timestamp"] = stamp
+            headers["x-interlock-signature"] = signature(self._config.secret, stamp, body)
+        self._receiver.post(body, headers=headers, within=min(timeout, timedelta(seconds=self._config.timeout)))
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """Return `sha256=` and the HMAC-SHA256, in hex, of the timestamp, a full stop and the body.
 
-    The timestamp is the alert's own, in seconds since 1970: a receiver that refuses old ones is safe from replays, and a
-    repeated delivery of one alert is the same bytes.
+    The timestamp is the notice's own, in seconds since 1970: a receiver that refuses old ones is safe from replays, and a
+    repeated delivery of one notice is the same bytes.
     """
     return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, "sha256").hexdigest()
 
 
 if TYPE_CHECKING:
-    from interlock.ports.sinks import Sink
+    from interlock.ports.sinks import Sink, Subscriber
 
-    def _is_a_sink(it: WebhookSink) -> Sink:
-        return it
+    def _is_both(it: WebhookSink) -> tuple[Sink, Subscriber]:
+        return it, it

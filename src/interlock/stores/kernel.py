@@ -13,7 +13,8 @@ created, one more with every write. Row names order by code point.
 4. A commit that raised `StoreUnavailable` may or may not have happened. The caller reads again and decides again.
 5. `get` and `rows` are never stale: they see every commit that returned True before they were called, by anybody.
 6. `due` and `listing` are indexes: they may lag behind in stores that say so, so whoever acts on an entry reads the
-   row again first. They list a row exactly when it has `wake_at`, or `kind`, and not otherwise.
+   row again first. They list a row exactly when it has `wake_at`, or `kind`, and not otherwise. `due` tells places and
+   reads no body: a row that cannot be decoded is due like any other, and hides none of them.
 7. `expires_at` is garbage collection, not meaning: an expired row may be returned until `purge` removes it.
 8. No store reads a clock. Time is an argument.
 9. Keys are any text without NUL: no name can collide with another, no character has a meaning (`*`, `%`, `:` …).
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -49,6 +50,14 @@ class Record(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     kind: str | None = None
     rank: str = ""
+
+
+class Place(NamedTuple):
+    """Where a row is that is due, and since when. The row itself is read by whoever acts on it."""
+
+    pk: str
+    sk: str
+    wake_at: datetime
 
 
 class Put(Struct, frozen=True):
@@ -111,8 +120,8 @@ class Kernel(Protocol):
         """Return rows of a partition whose names begin with a prefix, ordered by name."""
         ...
 
-    def due(self, before: datetime, limit: int) -> list[Record]:
-        """Return rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
+    def due(self, before: datetime, limit: int) -> list[Place]:
+        """Return the places of rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
         ...
 
     def listing(self, kind: str, page: Page) -> list[Record]:

@@ -1,11 +1,12 @@
 """Where each thing lives: the names of partitions, rows and listings.
 
 A slot is a partition, so everything about its runs changes atomically. Names cannot hold `/` or `#`, so no two things share
-a name. Numbers are padded, so that text order is number order.
+a name; free text goes through `escaped` first. Numbers are padded, so that text order is number order.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +14,41 @@ from interlock.core.ids import CommandId, RunKey, Slot
 
 SPEC_SK: Final = "SPEC"
 RUN_PREFIX: Final = "RUN#"
+ACTIVE_PREFIX: Final = "ACTIVE#"
+ACTIVE_KIND: Final = "active"
+AGENDA_PREFIX: Final = "AGENDA#"
+AGENDAS_KIND: Final = "agendas"
+PLANNED_SK: Final = "PLANNED"
+PLANNED_KIND: Final = "planned"
+EXPECTED_SK: Final = "EXPECTED"
+OPEN_EXPECTATIONS_KIND: Final = "expectations/open"
+PAUSE_SK: Final = "PAUSE"
+PAUSES_KIND: Final = "pauses"
+SILENCES_PK: Final = "silences"
+SILENCE_PREFIX: Final = "SILENCE#"
+THREAD_SK: Final = "THREAD"
+DISPATCH_PREFIX: Final = "dispatch/"
+DISPATCH_SK: Final = "DISPATCH"
+ALERTS_KIND: Final = "alerts"
+OPEN_ALERTS_KIND: Final = "alerts/open"
+
+_SPECIAL: Final = re.compile(r"[\x00-\x1f%#/\x7f\ud800-\udfff]")
+_MAX_FREE: Final = 200
+_FAR: Final = "99999999T999999.999999Z"
+
+
+def escaped(text: str) -> str:
+    """Write free text as part of a name: different texts give different names, none of them long.
+
+    What has a meaning in our names, and what no store can keep, is written as `%` and its number; of a long text only the
+    beginning stands for itself, and a digest for the whole. No escaped text holds `%~` otherwise.
+    """
+    name = _SPECIAL.sub(lambda found: f"%{ord(found[0]):04x}", text)
+    if len(name) <= _MAX_FREE:
+        return name
+    from hashlib import sha256  # it loads OpenSSL, which reading commands can do without
+
+    return f"{name[: _MAX_FREE // 2]}%~{sha256(name.encode()).hexdigest()}"
 
 
 def slot_pk(slot: Slot) -> str:
@@ -23,6 +59,11 @@ def slot_pk(slot: Slot) -> str:
 def run_sk(number: int) -> str:
     """Return the row of a run in its slot."""
     return f"{RUN_PREFIX}{number:06d}"
+
+
+def active_sk(number: int) -> str:
+    """Return the row that lists a run among those that have not ended."""
+    return f"{ACTIVE_PREFIX}{number:06d}"
 
 
 def journal_prefix(key: RunKey) -> str:
@@ -81,6 +122,91 @@ def note_sk(at: datetime, name: str) -> str:
     return f"NOTE#{moment(at)}#{name}"
 
 
+def named_note_sk(name: str) -> str:
+    """Return the row of a timeline line that is told once, under a name."""
+    return f"NOTE#{escaped(name)}"
+
+
+def agenda_sk(schedule: str) -> str:
+    """Return the row of a schedule's agenda in its pipeline."""
+    return f"{AGENDA_PREFIX}{schedule}"
+
+
+def expected_note_sk(version: int) -> str:
+    """Return the row of the timeline line that a version of an expectation brought with it."""
+    return f"{EXPECTED_SK}#TOLD#{version:08d}"
+
+
+def expected_pointer_sk(kind: str) -> str:
+    """Return the row that puts a slot's expectation into one of the histories."""
+    return f"{EXPECTED_SK}#IN#{kind}"
+
+
+def expectations_kind(pipeline: str | None) -> str:
+    """Return the history of expectations of a pipeline, or of all."""
+    return "expectations/all" if pipeline is None else f"expectations/of/{pipeline}"
+
+
+def silence_sk(silence_id: str) -> str:
+    """Return the row of a silence."""
+    return f"{SILENCE_PREFIX}{escaped(silence_id)}"
+
+
+def marker_sk(slot: Slot, at: datetime, source: str) -> str:
+    """Return the row of a marker in its pipeline."""
+    return f"MARKER#{slot.schedule}#{slot.period}#{moment(at)}#{escaped(source)}"
+
+
+def markers_kind(pipeline: str) -> str:
+    """Return the listing of a pipeline's markers."""
+    return f"markers/{pipeline}"
+
+
+def members_pk(role: str) -> str:
+    """Return the partition of the members of a role."""
+    return f"members/{escaped(role)}"
+
+
+def member_sk(name: str) -> str:
+    """Return the row of a member in its role."""
+    return f"MEMBER#{escaped(name)}"
+
+
+def thread_pk(key: str) -> str:
+    """Return the partition of a thread of messages."""
+    return f"thread/{escaped(key)}"
+
+
+def dispatch_pk(dispatch_id: str) -> str:
+    """Return the partition of something on its way to receivers."""
+    return f"{DISPATCH_PREFIX}{dispatch_id}"
+
+
+def dispatch_pointer_sk(kind: str, rank: str) -> str:
+    """Return the row that puts a dispatch into a listing, at a place."""
+    return f"IN#{rank}#{kind}"
+
+
+def alerts_kind(pipeline: str) -> str:
+    """Return the listing of a pipeline's alerts."""
+    return f"alerts/of/{pipeline}"
+
+
+def folded_kind(alert_id: str) -> str:
+    """Return the listing of what is folded into an alert."""
+    return f"alerts/folded/{escaped(alert_id)}"
+
+
+def waiting_kind(channel: str, group: str) -> str:
+    """Return the listing of what is to be told through a channel to a group."""
+    return f"alerts/waiting/{escaped(channel)}/{escaped(group)}"
+
+
+def silenced_kind(silence_id: str) -> str:
+    """Return the listing of what waits for the end of a silence."""
+    return f"alerts/silenced/{escaped(silence_id)}"
+
+
 def runs_kind(pipeline: str) -> str:
     """Return the listing of a pipeline's runs."""
     return f"runs/{pipeline}"
@@ -94,6 +220,11 @@ def timeline_kind(pipeline: str) -> str:
 def evaluations_kind(pipeline: str) -> str:
     """Return the listing of a pipeline's evaluations."""
     return f"evaluations/{pipeline}"
+
+
+def moment_or_never(at: datetime | None) -> str:
+    """Write an instant, or a rank behind all of them."""
+    return _FAR if at is None else moment(at)
 
 
 def moment(at: datetime) -> str:

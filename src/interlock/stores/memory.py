@@ -11,8 +11,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interlock.errors import StoreUnavailable
-from interlock.stores.kernel import Change, Page, Record
-from interlock.stores.rows import Place, Row, end_of, follower, micros, place_of, record_of, steps_of
+from interlock.stores.kernel import Change, Page, Place, Record
+from interlock.stores.rows import Row, Standing, due_place, end_of, follower, micros, record_of, standing_of, steps_of
 
 if TYPE_CHECKING:
     from interlock.stores.kernel import Kernel
@@ -31,7 +31,7 @@ class MemoryKernel:
         self._lock = Lock()
         self._open = True
         self._rows: dict[str, dict[str, Row]] = {}
-        self._kinds: defaultdict[str, list[Place]] = defaultdict(list)
+        self._kinds: defaultdict[str, list[Standing]] = defaultdict(list)
         self._due: list[_Moment] = []
         self._expiry: list[_Moment] = []
 
@@ -75,25 +75,25 @@ class MemoryKernel:
             found = [there[sk] for sk in _cut(names, low, high, page)]
         return [record_of(row) for row in found]
 
-    def due(self, before: datetime, limit: int) -> list[Record]:
-        """Return rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
+    def due(self, before: datetime, limit: int) -> list[Place]:
+        """Return the places of rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
         until = micros(before)
         with self._lock:
             self._refuse_closed()
-            found = self._rows_until(self._due, until, limit)
-        return [record_of(row) for row in found]
+            found = _until(self._due, until, limit)
+        return [due_place(pk, sk, wake_at) for wake_at, pk, sk in found]
 
     def listing(self, kind: str, page: Page) -> list[Record]:
         """Return rows of a kind, ordered by `rank`, then `pk`, then `sk`."""
-        place = None if page.after is None else place_of(page.after)
+        standing = None if page.after is None else standing_of(page.after)
         with self._lock:
             self._refuse_closed()
             places = self._kinds.get(kind, [])
             low, high = 0, len(places)
-            if place is not None and page.backwards:
-                high = bisect_left(places, place)
-            elif place is not None:
-                low = bisect_right(places, place)
+            if standing is not None and page.backwards:
+                high = bisect_left(places, standing)
+            elif standing is not None:
+                low = bisect_right(places, standing)
             found = [self._rows[pk][sk] for _, pk, sk in _cut(places, low, high, page)]
         return [record_of(row) for row in found]
 
@@ -102,9 +102,9 @@ class MemoryKernel:
         until = micros(now)
         with self._lock:
             self._refuse_closed()
-            expired = self._rows_until(self._expiry, until, limit)
-            for row in expired:
-                self._forget(row.pk, row.sk)
+            expired = _until(self._expiry, until, limit)
+            for _, pk, sk in expired:
+                self._forget(pk, sk)
         return len(expired)
 
     def ping(self) -> None:
@@ -123,13 +123,11 @@ class MemoryKernel:
         if not self._open:
             raise StoreUnavailable("the store in memory is closed: nothing can be read or written any more")
 
-    def _rows_until(self, moments: list[_Moment], until: int, limit: int) -> list[Row]:
-        end = bisect_left(moments, (until + 1, "", ""))
-        return [self._rows[pk][sk] for _, pk, sk in moments[: min(end, max(limit, 0))]]
-
     def _keep(self, row: Row) -> None:
-        # The rows of a partition share its name, and those of a commit their rank: kept once, that is a tenth of the memory.
-        row = row._replace(pk=intern(row.pk), kind=row.kind and intern(row.kind), rank=intern(row.rank))
+        # The rows of a partition share its name, those of a commit their rank, and first runs the names of their rows: kept
+        # once, that is a fifth of the memory.
+        pk, sk, kind, rank = intern(row.pk), intern(row.sk), row.kind and intern(row.kind), intern(row.rank)
+        row = row._replace(pk=pk, sk=sk, kind=kind, rank=rank)
         self._rows.setdefault(row.pk, {})[row.sk] = row
         if row.kind is not None:
             insort(self._kinds[row.kind], (row.rank, row.pk, row.sk))
@@ -152,6 +150,11 @@ class MemoryKernel:
             _take_out(self._due, (row.wake_at, pk, sk))
         if row.expires_at is not None:
             _take_out(self._expiry, (row.expires_at, pk, sk))
+
+
+def _until(moments: list[_Moment], until: int, limit: int) -> list[_Moment]:
+    end = bisect_left(moments, (until + 1, "", ""))
+    return moments[: min(end, max(limit, 0))]
 
 
 def _cut(ordered: list[_Entry], low: int, high: int, page: Page) -> list[_Entry]:

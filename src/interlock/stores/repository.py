@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from interlock.codec import wire
 from interlock.core.chronicle import EventRecord
 from interlock.core.commands import Command
-from interlock.core.ids import CommandId, RunId, RunKey, Slot, parse_run_id
+from interlock.core.ids import CommandId, PipelineName, RunId, RunKey, Slot, parse_run_id
 from interlock.core.pipelines import PipelineSpec
-from interlock.core.runs import Run
+from interlock.core.runs import Cause, Run
 from interlock.errors import Contention, NotFound, UnreadableRecord
-from interlock.ports.stores import Claim, Commit, Entry, Evaluation, TimelineRecord
+from interlock.ports.stores import Claim, Commit, DueWork, Entry, Evaluation, TimelineRecord
 from interlock.stores import keys
+from interlock.stores.due import active_key, work_of
 from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
 
 T = TypeVar("T")
 
 _TRIES: Final = 20
 _PAGE: Final = 500
-_SPECS: Final = 1000
+_SPECS: Final = 20_000
 
 
 class Repository:
@@ -65,6 +67,7 @@ class Repository:
         batch += (Put(_outbox_record(change.after, command)) for command in change.commands)
         if change.settles is not None:
             batch.append(Delete(keys.outbox_sk(change.after.key, change.settles)))
+        batch += _activity(change)
         return self.kernel.commit(pk, batch)
 
     def settle(self, key: RunKey, command: CommandId) -> None:
@@ -77,6 +80,23 @@ class Repository:
             decoded(record, Command)  # type: ignore[arg-type]  # a union is not a type to mypy
             for record in self._all_rows(keys.slot_pk(key.slot), keys.outbox_prefix(key))
         )
+
+    def postpone(self, key: RunKey, command: CommandId, at: datetime) -> None:
+        """Let a wish be due again at an instant, and count a try."""
+        pk = keys.slot_pk(key.slot)
+        wish = self.kernel.get(pk, keys.outbox_sk(key, command))
+        if wish is not None:
+            # Lost to somebody who settled it, or who postponed it too: either is as good.
+            self.kernel.commit(pk, [Put(replace(wish, version=wish.version + 1, wake_at=at))])
+
+    def wish_tries(self, key: RunKey, command: CommandId) -> int:
+        """Return how often a wish was postponed."""
+        wish = self.kernel.get(keys.slot_pk(key.slot), keys.outbox_sk(key, command))
+        return 0 if wish is None else wish.version - 1
+
+    def due(self, before: datetime, limit: int) -> tuple[DueWork, ...]:
+        """Return what is due at or before an instant, longest due first."""
+        return tuple(work_of(place) for place in self.kernel.due(before, limit))
 
     def journal(self, key: RunKey) -> tuple[Entry, ...]:
         """Return the whole journal of a run, oldest first."""
@@ -94,6 +114,25 @@ class Repository:
             cursor = cursor_of(last)
         page = Page(limit=limit, after=cursor, backwards=True)
         return tuple(decoded(record, Run) for record in self.kernel.listing(keys.runs_kind(pipeline), page))
+
+    def active_runs(self, *, limit: int, after: str | None = None) -> tuple[RunKey, ...]:
+        """Return runs that have not ended, oldest opened first."""
+        cursor = None if after is None else self._active_cursor(parse_run_id(after))
+        found = self.kernel.listing(keys.ACTIVE_KIND, Page(limit=limit, after=cursor))
+        return tuple(active_key(record.pk, record.sk) for record in found)
+
+    def _active_cursor(self, key: RunKey) -> str:
+        pk, sk = keys.slot_pk(key.slot), keys.active_sk(key.number)
+        # The row of the index first: it can be read where the run's own cannot. It is gone once the run has ended.
+        row = self.kernel.get(pk, sk) or self.kernel.get(pk, keys.run_sk(key.number))
+        if row is None:
+            raise NotFound(f"there is no run {key}")
+        return cursor_of(replace(row, sk=sk))
+
+    def count_runs(self, slot: Slot, causes: Collection[Cause]) -> int:
+        """Return how many runs of a slot were opened for one of these causes."""
+        found = self._all_rows(keys.slot_pk(slot), keys.RUN_PREFIX)
+        return sum(decoded(record, _Caused).cause in causes for record in found)
 
     def _all_rows(self, pk: str, prefix: str) -> list[Record]:
         found: list[Record] = []
@@ -128,6 +167,12 @@ class Repository:
                 break
             after = cursor_of(page[-1])
         return tuple(found[max(len(found) - limit, 0) :])
+
+    def note(self, slot: Slot, at: datetime, name: str, records: Sequence[EventRecord]) -> None:
+        """Tell something about a slot that belongs to no run, once."""
+        pk = keys.slot_pk(slot)
+        line = replace(note_record(pk, slot, at, name, records), sk=keys.named_note_sk(name))
+        self.kernel.commit(pk, [Put(line)])  # False: it was told before
 
     def _within(self, pipeline: str, line: str) -> list[TimelineRecord]:
         _, pk, sk = line.split("\0")
@@ -208,10 +253,16 @@ class Repository:
         return self.kernel.commit(pk, [Put(row)])
 
 
+class _Caused(Struct, frozen=True, kw_only=True):
+    """The one thing that budgets need to know of a run."""
+
+    cause: Cause = Cause.MANUAL
+
+
 class _Told(Struct, frozen=True, kw_only=True):
     """What a row of the timeline tells, whatever else is in it."""
 
-    slot: Slot
+    slot: Slot | None = None
     records: tuple[EventRecord, ...]
     run_id: RunId = RunId("")
 
@@ -228,9 +279,16 @@ def decoded(record: Record, kind: type[T]) -> T:
 
 def note_record(pk: str, slot: Slot, at: datetime, name: str, records: Sequence[EventRecord]) -> Record:
     """Return a timeline line that belongs to no run."""
-    body: dict[str, Any] = {"slot": wire.to_builtins(slot), "records": wire.to_builtins(tuple(records))}
-    sk = keys.note_sk(at, name)
-    kind = keys.timeline_kind(slot.pipeline)
+    line = pipeline_note_record(pk, slot.pipeline, at, name, records)
+    return replace(line, body={**line.body, "slot": wire.to_builtins(slot)})
+
+
+def pipeline_note_record(
+    pk: str, pipeline: PipelineName, at: datetime, name: str, records: Sequence[EventRecord]
+) -> Record:
+    """Return a timeline line that is about a pipeline as a whole: of no run, and of no slot."""
+    body: dict[str, Any] = {"records": wire.to_builtins(tuple(records))}
+    sk, kind = keys.note_sk(at, name), keys.timeline_kind(pipeline)
     return Record(pk=pk, sk=sk, version=1, body=body, kind=kind, rank=keys.moment(at))
 
 
@@ -240,10 +298,22 @@ def _run_record(run: Run) -> Record:
         sk=keys.run_sk(run.key.number),
         version=run.version,
         body=wire.to_builtins(run),
-        wake_at=run.wake_at,
+        wake_at=run.due_at,
         kind=keys.runs_kind(run.key.slot.pipeline),
         rank=keys.moment(run.opened_at),
     )
+
+
+def _activity(change: Commit) -> list[Change]:
+    """Put a run that is opened among the active ones, and take it out in the commit in which it ends."""
+    after, before = change.after, change.before
+    sk = keys.active_sk(after.key.number)
+    if before is None and not after.ended:
+        pk, rank = keys.slot_pk(after.key.slot), keys.moment(after.opened_at)
+        return [Put(Record(pk=pk, sk=sk, version=1, body={}, kind=keys.ACTIVE_KIND, rank=rank))]
+    if before is not None and after.ended and not before.ended:
+        return [Delete(sk)]  # at any version, or absent: runs of older versions were never put there
+    return []
 
 
 def _entry_record(key: RunKey, entry: Entry) -> Record:
@@ -273,8 +343,8 @@ def _timeline_records(pipeline: str, record: Record) -> list[TimelineRecord]:
         TimelineRecord(
             cursor=f"{line}|{place}",
             pipeline=pipeline,
-            schedule=told.slot.schedule,
-            period=told.slot.period,
+            schedule=told.slot.schedule if told.slot else "",
+            period=told.slot.period if told.slot else "",
             run_id=told.run_id,
             record=each,
         )

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from interlock.errors import UnreadableRecord
-from interlock.stores.kernel import Body, Change, Delete, Put, Record, check_batch
+from interlock.stores.kernel import Body, Change, Delete, Place, Put, Record, check_batch
 
-Place: TypeAlias = tuple[str, str, str]
+Standing: TypeAlias = tuple[str, str, str]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -98,8 +98,8 @@ def record_of(row: tuple[object, ...]) -> Record:
             sk=sk,
             version=version,
             body=_decoder.decode(body),
-            wake_at=None if wake_at is None else _EPOCH + wake_at * _MICROSECOND,
-            expires_at=None if expires_at is None else _EPOCH + expires_at * _MICROSECOND,
+            wake_at=None if wake_at is None else _instant(wake_at),
+            expires_at=None if expires_at is None else _instant(expires_at),
             kind=kind,
             rank=rank,
         )
@@ -108,6 +108,18 @@ def record_of(row: tuple[object, ...]) -> Record:
             f"the row {row[1]!r} of {row[0]!r} cannot be read: {exc}. It is kept as it is and is never skipped; "
             "restore it from a copy of the store, or delete it if its content is known not to matter"
         ) from exc
+
+
+def due_place(pk: str, sk: str, wake_at: int) -> Place:
+    """Return the place of a row that is due. A stored time before the calendar is damage, and due since its beginning."""
+    try:
+        return Place(pk, sk, _instant(wake_at))
+    except OverflowError:
+        return Place(pk, sk, datetime.min.replace(tzinfo=UTC))
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + micros * _MICROSECOND
 
 
 def encode_body(body: Body) -> bytes:
@@ -175,7 +187,7 @@ def follower(text: str) -> str:
     return text + "\0"
 
 
-def place_of(cursor: str) -> Place:
+def standing_of(cursor: str) -> Standing:
     """Split the text of `cursor_of` into rank, partition and row name. Only the rank may hold NUL.
 
     Raises:

@@ -17,8 +17,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock.errors import StoreError, StoreUnavailable
-from interlock.stores.kernel import Change, Page, Record
-from interlock.stores.rows import Step, end_of, follower, micros, place_of, record_of, steps_of
+from interlock.stores.kernel import Change, Page, Place, Record
+from interlock.stores.rows import Step, due_place, end_of, follower, micros, record_of, standing_of, steps_of
 from interlock.stores.sqlite_errors import translated
 from interlock.stores.sqlite_files import StoreFile
 from interlock.stores.sqlite_writer import GroupWriter, Work
@@ -33,7 +33,7 @@ _COLUMNS: Final = "SELECT pk, sk, version, CAST(body AS BLOB), wake_at, expires_
 _GET: Final = _COLUMNS + "WHERE pk = ? AND sk = ?"
 _ROWS: Final = _COLUMNS + "WHERE pk = ? AND sk >= ? AND sk < ? ORDER BY sk LIMIT ?"
 _ROWS_BACK: Final = _COLUMNS + "WHERE pk = ? AND sk >= ? AND sk < ? ORDER BY sk DESC LIMIT ?"
-_DUE: Final = _COLUMNS + "WHERE wake_at <= ? ORDER BY wake_at, pk, sk LIMIT ?"
+_DUE: Final = "SELECT pk, sk, wake_at FROM records WHERE wake_at <= ? ORDER BY wake_at, pk, sk LIMIT ?"
 _LISTING: Final = _COLUMNS + "WHERE kind = ? AND (rank, pk, sk) >= (?, ?, ?) ORDER BY rank, pk, sk LIMIT ?"
 _LISTING_BACK: Final = (
     _COLUMNS + "WHERE kind = ? AND (rank, pk, sk) < (?, ?, ?) ORDER BY rank DESC, pk DESC, sk DESC LIMIT ?"
@@ -93,18 +93,18 @@ class SqliteKernel:
         query = _ROWS_BACK if page.backwards else _ROWS
         return _records(self._read(query, pk, low, _ABOVE_TEXT if high is None else high, max(page.limit, 0)))
 
-    def due(self, before: datetime, limit: int) -> list[Record]:
-        """Return rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
-        return _records(self._read(_DUE, micros(before), max(limit, 0)))
+    def due(self, before: datetime, limit: int) -> list[Place]:
+        """Return the places of rows whose `wake_at` is at or before an instant, earliest first; ties by `pk`, then `sk`."""
+        return [due_place(*found) for found in self._read(_DUE, micros(before), max(limit, 0))]
 
     def listing(self, kind: str, page: Page) -> list[Record]:
         """Return rows of a kind, ordered by `rank`, then `pk`, then `sk`."""
-        place: tuple[str | bytes, ...] = (_ABOVE_TEXT,) * 3 if page.backwards else ("", "", "")
+        standing: tuple[str | bytes, ...] = (_ABOVE_TEXT,) * 3 if page.backwards else ("", "", "")
         if page.after is not None:
-            rank, pk, sk = place_of(page.after)
-            place = (rank, pk, sk if page.backwards else follower(sk))
+            rank, pk, sk = standing_of(page.after)
+            standing = (rank, pk, sk if page.backwards else follower(sk))
         query = _LISTING_BACK if page.backwards else _LISTING
-        return _records(self._read(query, kind, *place, max(page.limit, 0)))
+        return _records(self._read(query, kind, *standing, max(page.limit, 0)))
 
     def purge(self, now: datetime, limit: int) -> int:
         """Remove up to `limit` rows whose `expires_at` is at or before an instant; return how many."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from interlock.app.hands import Hands, Store, in_order
+from interlock.app.channels import Alerting, Channel
+from interlock.app.hands import Catalog, Hands, in_order
 from interlock.core.ids import DEFAULT_SCHEDULE, PipelineName, RunKey, ScheduleName, Slot, TraitName
 from interlock.core.lifecycle import opened
 from interlock.core.periods import Period
@@ -19,6 +20,11 @@ from interlock.ports.clock import Clock
 from interlock.ports.evaluators import Evaluator
 from interlock.ports.sinks import Sink
 from interlock.ports.triggers import Trigger
+from interlock.stores.agendas import AgendaRows
+from interlock.stores.controls import ControlRows
+from interlock.stores.dispatches import DispatchRows
+from interlock.stores.members import MemberRows
+from interlock.stores.repository import Repository
 from interlock.testing.clock import FakeClock
 from interlock.testing.fakes import FakeEvaluator, FakeTrigger
 
@@ -81,21 +87,46 @@ def no_answer(trait: str = "freshness", *, at: datetime = NOON) -> TraitResult:
     return a_result(trait, TraitStatus.FAIL, at=at, reason="timed out", category=category, origin=Origin.RUNNER)
 
 
+class Files:
+    """Pipelines as files would say they are: a catalog for tests. `downstream` is by the name of the upstream."""
+
+    def __init__(self, *specs: PipelineSpec, downstream: Mapping[str, Sequence[str]] = {}) -> None:
+        self.specs = {spec.name: spec for spec in specs}
+        self.downstream = {
+            name: tuple(PipelineName(each) for each in sorted(those)) for name, those in downstream.items()
+        }
+
+    def spec(self, pipeline: PipelineName) -> PipelineSpec | None:
+        """Return a pipeline's spec."""
+        return self.specs.get(pipeline)
+
+    def downstream_of(self, pipeline: PipelineName) -> tuple[PipelineName, ...]:
+        """Return who waits for a pipeline."""
+        return self.downstream.get(pipeline, ())
+
+
 def a_hand(
-    store: Store,
+    store: Repository,
     *,
     clock: Clock | None = None,
     evaluator: Evaluator | None = None,
     trigger: Trigger | None = None,
     sinks: Sequence[Sink] = (),
+    catalog: Catalog | None = None,
 ) -> Hands:
-    """Make the hands of one driver, with fakes for whatever is not given."""
+    """Make the hands of one driver, with fakes for whatever is not given; everything is kept in the store's kernel."""
     chosen = trigger or FakeTrigger()
+    kernel = store.kernel
     return Hands(
         clock=clock or FakeClock(NOON),
         store=store,
+        dispatches=DispatchRows(kernel),
+        agendas=AgendaRows(kernel),
+        controls=ControlRows(kernel),
+        members=MemberRows(kernel),
+        catalog=catalog or Files(),
         evaluator=evaluator or FakeEvaluator(),
         trigger_for=lambda _spec, _job: chosen,
         together=in_order,
-        sinks=tuple(sinks),
+        alerting=Alerting(channels=tuple(Channel(f"sink-{place}", sink) for place, sink in enumerate(sinks, start=1))),
     )

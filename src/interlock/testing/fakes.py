@@ -9,7 +9,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from interlock.core.alerts import Alert
+from interlock.core.alerts import Alert, Notice
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import SinkError, TriggerError
 from interlock.ports.evaluators import Answer, Question
@@ -158,16 +158,21 @@ class RecordingSink:
     """Keeps what was delivered; a scripted trouble is raised once, after that delivery works."""
 
     def __init__(self, *troubles: Exception) -> None:
-        self.delivered: list[Alert] = []
+        self.delivered: list[Notice] = []
         self._troubles = deque(troubles)
         self._lock = Lock()
 
-    def deliver(self, alert: Alert, *, timeout: timedelta) -> None:  # noqa: ARG002  (the port's shape)
-        """Keep an alert."""
+    @property
+    def alerts(self) -> list[Alert]:
+        """Return the alerts of what was delivered, in order, each as often as it was told."""
+        return [notice.alert for notice in self.delivered]
+
+    def deliver(self, notice: Notice, *, timeout: timedelta) -> None:  # noqa: ARG002  (the port's shape)
+        """Keep a notice."""
         with self._lock:
             if self._troubles:
                 raise self._troubles.popleft()
-            self.delivered.append(alert)
+            self.delivered.append(notice)
 
 
 def failing_sink(*, retryable: bool = True) -> RecordingSink:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from interlock.errors import StoreUnavailable
-from interlock.stores.kernel import Change, Kernel, Page, Record
+from interlock.stores.kernel import Change, Kernel, Page, Place, Record
 
 T = TypeVar("T")
 
@@ -58,8 +58,8 @@ class FaultyKernel:
         """Return rows of a partition."""
         return self._call("rows", lambda: self.real.rows(pk, prefix, page))
 
-    def due(self, before: datetime, limit: int) -> list[Record]:
-        """Return rows that are due."""
+    def due(self, before: datetime, limit: int) -> list[Place]:
+        """Return the places of rows that are due."""
         return self._call("due", lambda: self.real.due(before, limit))
 
     def listing(self, kind: str, page: Page) -> list[Record]:

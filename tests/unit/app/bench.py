@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 from interlock.app.advance import advance
 from interlock.app.arrivals import open_run
+from interlock.app.callbacks import Report, complete
+from interlock.app.delivering import deliver
 from interlock.app.hands import Hands
 from interlock.app.perform import carry_out
 from interlock.core.commands import Command, EvaluateTrait, StartJob
 from interlock.core.events import Woke
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Run
+from interlock.ports.stores import DueKind
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
-from interlock.testing.builders import NOON, SECOND, a_hand, a_key, a_spec
+from interlock.testing.builders import NOON, SECOND, Files, a_hand, a_key, a_spec
 from interlock.testing.clock import FakeClock
 from interlock.testing.fakes import FakeEvaluator, FakeTrigger, RecordingSink
 from interlock.testing.faults import FaultyKernel
@@ -33,8 +37,11 @@ class Bench:
         trigger: FakeTrigger | None = None,
         evaluator: FakeEvaluator | None = None,
         sink: RecordingSink | None = None,
+        others: Sequence[PipelineSpec] = (),
+        downstream: Mapping[str, Sequence[str]] = {},
     ) -> None:
         self.spec = spec or a_spec()
+        self.files = Files(self.spec, *others, downstream=downstream)
         self.kernel = FaultyKernel(MemoryKernel())
         self.store = Repository(self.kernel)
         self.clock = FakeClock(NOON)
@@ -47,7 +54,14 @@ class Bench:
 
     def more_hands(self) -> Hands:
         """Another driver at the same store, with the same clock."""
-        return a_hand(self.store, clock=self.clock, evaluator=self.evaluator, trigger=self.trigger, sinks=(self.sink,))
+        return a_hand(
+            self.store,
+            clock=self.clock,
+            evaluator=self.evaluator,
+            trigger=self.trigger,
+            sinks=(self.sink,),
+            catalog=self.files,
+        )
 
     @property
     def run(self) -> Run:
@@ -78,9 +92,12 @@ class Bench:
         """Carry out every outstanding wish once, then wake the run if it is due; say whether anything was left to do."""
         for wish in self.store.outstanding(self.key):
             carry_out(self.key, wish, self.hands)
+        for work in self.store.due(self.clock.now(), 100):
+            if work.kind is DueKind.DISPATCH and isinstance(work.subject, str):
+                deliver(work.subject, self.hands)
         if self.store.outstanding(self.key) or self.run.ended:
             return not self.run.ended
-        if self.run.wake_at is not None and self.clock.now() >= self.run.wake_at:
+        if self.run.due_at is not None and self.clock.now() >= self.run.due_at:
             advance(self.key, Woke(at=self.clock.now()), self.store)
         return True
 
@@ -104,3 +121,17 @@ class Bench:
                 return self.run
             self.clock.advance(10 * SECOND)
         raise AssertionError(f"the run does not end: {self.run}")
+
+    def completed(self) -> Bench:
+        """Have the job end well."""
+        self.running()
+        complete(self.key, Report(succeeded=True), self.store, self.clock.now())
+        return self
+
+    def told(self) -> list[str]:
+        """Every kind of record in the pipeline's timeline, oldest first."""
+        return [str(line.record.kind) for line in self.store.timeline(self.spec.name, limit=500)]
+
+    def alerts(self) -> list[str]:
+        """The types of the alerts that were raised and are open, latest first."""
+        return [str(each.alert.alert_type) for each in self.hands.dispatches.alerts(limit=100, open_only=True)]

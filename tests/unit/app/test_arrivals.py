@@ -5,13 +5,13 @@ from threading import Barrier
 
 import pytest
 from tests.unit.app.bench import Bench
-from tests.unit.core.histories import FORCED
+from tests.unit.core.cases import FORCED
 
 from interlock.app.arrivals import Opened, Opening, open_rerun, open_run
 from interlock.app.callbacks import Report, complete
 from interlock.core.ids import RunKey
 from interlock.core.runs import Cause, RunStatus
-from interlock.errors import ConfigError, NotFound, StoreUnavailable
+from interlock.errors import NotFound, StoreUnavailable
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
 from interlock.testing.builders import NOON, a_slot, a_spec
@@ -66,14 +66,12 @@ def test_whoever_asks_again_hears_how_the_run_stands() -> None:
     assert asked() is Opening.ENDED
 
 
-def test_a_pipeline_without_a_trigger_cannot_be_run_and_says_what_can() -> None:
+def test_a_pipeline_without_a_trigger_completes_when_it_is_ready() -> None:
     """T-90, T-15."""
-    for opening in (open_run, open_rerun):
-        store = _store()
-        if opening is open_rerun:
-            complete(_ended(store).key, Report(succeeded=True), store, NOON)
-        with pytest.raises(ConfigError, match="interlock evaluate"):
-            opening(SLOT, a_spec(trigger=None), store, NOON)
+    bench = Bench(a_spec(trigger=None))
+    run = bench.to_the_end()
+    assert run.status is RunStatus.COMPLETED
+    assert bench.trigger.jobs == {}
 
 
 def _ended(store: Repository) -> Bench:

@@ -50,7 +50,7 @@ def _sound(bench: Bench) -> None:
         for line in bench.store.timeline("example", limit=999)
         if line.record.kind is EventKind.ALERT_RAISED
     ]
-    assert {alert.message for alert in bench.sink.delivered} == set(raised)
+    assert {alert.message for alert in bench.sink.alerts} == set(raised)
 
 
 def test_when_all_is_well_the_job_is_started_exactly_once_and_nobody_is_alerted() -> None:
@@ -66,7 +66,7 @@ def test_when_all_is_well_the_job_is_started_exactly_once_and_nobody_is_alerted(
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("repeatable", [False, True])
 def test_whatever_store_call_fails_the_run_ends_and_no_attempt_starts_twice(*, repeatable: bool, after: bool) -> None:
-    """T-01, T-06, T-08, T-10, T-60, T-66, BUG-06."""
+    """T-01, T-06, T-08, T-10, T-60, T-66, BUG-06, BUG-76, BUG-136."""
     for call in count():
         bench = _bench(repeatable=repeatable)
         first = len(bench.kernel.calls)

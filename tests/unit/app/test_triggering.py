@@ -7,17 +7,20 @@ from threading import Barrier
 import pytest
 from tests.unit.app.bench import Bench
 
+from interlock.app.advance import advance
 from interlock.app.hands import Silence
 from interlock.app.perform import carry_out
 from interlock.app.triggering import CALL_GRACE, MAX_TURNS, start_job
 from interlock.core.commands import EvaluateTrait, RaiseAlert, StartJob
-from interlock.core.events import StartRefused, TriggerAccepted, TriggerFailed, TriggerInDoubt
-from interlock.core.runs import RunStatus
-from interlock.core.traits import FailureCategory
+from interlock.core.events import EvaluationAsked, StartRefused, TriggerAccepted, TriggerFailed, TriggerInDoubt
+from interlock.core.gate import PAUSED
+from interlock.core.runs import Override, RunStatus
+from interlock.core.traits import FailureCategory, TraitStatus
+from interlock.ports.controls import Pause
 from interlock.ports.stores import Claim
 from interlock.ports.triggers import Job, JobState
 from interlock.testing.builders import NOON, SECOND, a_spec, a_trait
-from interlock.testing.fakes import FakeTrigger, Start
+from interlock.testing.fakes import FakeEvaluator, FakeTrigger, Start
 
 LATER, SETTLED = Silence.LATER, Silence.SETTLED
 LONG = a_spec(permit_lifetime=timedelta(hours=1))
@@ -297,3 +300,58 @@ def test_each_attempt_has_a_claim_and_a_key_of_its_own() -> None:
     carry_out(bench.key, bench.ready_to_start(), bench.hands)
     assert bench.trigger.calls == [f"{bench.key.run_id}/1", f"{bench.key.run_id}/2"]
     assert bench.run.status is RunStatus.RUNNING
+
+
+def _paused(bench: Bench) -> None:
+    bench.hands.controls.put_pause(
+        Pause(pipeline=bench.spec.name, at=NOON, until=NOON + timedelta(hours=1), actor="ann", reason="moving")
+    )
+
+
+def test_a_pause_holds_back_a_start_unless_the_runs_own_override_names_it() -> None:
+    held = Bench()
+    command = held.ready_to_start()
+    _paused(held)
+    assert isinstance(start_job(held.key, command, held.hands), StartRefused)
+    assert held.trigger.calls == []
+    override = Override(actor="ann", reason="the board waits", constraints=(PAUSED,))
+    asked = EvaluationAsked(at=NOON + SECOND, actor="ann", override=override)
+    forced = Bench(evaluator=FakeEvaluator(freshness=TraitStatus.FAIL))
+    while wishes := forced.store.outstanding(forced.key):
+        carry_out(forced.key, wishes[0], forced.hands)
+    advance(forced.key, asked, forced.store)
+    _paused(forced)
+    assert isinstance(start_job(forced.key, forced.ready_to_start(), forced.hands), TriggerAccepted)
+
+
+class _Elsewhere(FakeTrigger):
+    startable = False
+
+
+def test_a_start_that_belongs_to_anforced_process_is_left_to_it() -> None:
+    """A watcher must not report as failed what the process with the terminal is about to start."""
+    bench = Bench(trigger=_Elsewhere())
+    command = bench.ready_to_start()
+    assert start_job(bench.key, command, bench.hands) is LATER
+    assert bench.store.claim(bench.key, 1) is None
+    assert bench.trigger.calls == []
+
+
+def test_a_permit_that_nobody_used_is_refused_so_that_its_run_does_not_wait_for_ever() -> None:
+    """The process with the terminal died before it began: then nothing was started, for certain."""
+    bench = Bench(trigger=_Elsewhere())
+    command = bench.ready_to_start()
+    bench.later(300)
+    assert isinstance(start_job(bench.key, command, bench.hands), StartRefused)
+    assert bench.trigger.calls == []
+    claim = bench.store.claim(bench.key, 1)
+    assert claim is not None
+    assert claim.refused
+
+
+def test_a_start_elsewhere_that_was_cut_short_is_in_doubt() -> None:
+    """It was claimed, and whoever claimed it is gone: nobody can know whether the command began."""
+    bench = Bench(trigger=_Elsewhere(remembers=False))
+    command = bench.ready_to_start()
+    bench.store.put_claim(Claim(run=bench.key, attempt=1, turn=1, at=NOON, until=NOON + SECOND))
+    assert isinstance(start_job(bench.key, command, bench.later(60).hands), TriggerInDoubt)

@@ -7,18 +7,20 @@ from datetime import timedelta
 import pytest
 from tests.unit.app.bench import Bench
 
-from interlock.app.hands import Hands, Silence
+from interlock.app.hands import Hands, Silence, job_of
 from interlock.app.perform import carry_out
 from interlock.app.triggering import start_job
-from interlock.core.events import StartRefused, TriggerFailed, TriggerInDoubt
+from interlock.core.events import StartRefused, TriggerAccepted, TriggerFailed, TriggerInDoubt
+from interlock.core.ids import start_key
 from interlock.core.pipelines import TriggerSpec
 from interlock.core.runs import RunStatus
 from interlock.core.traits import FailureCategory
 from interlock.errors import ConfigError, StoreUnavailable
+from interlock.ports.stores import Claim
 from interlock.ports.triggers import Job, JobHandle, Trigger
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_spec, a_trait
 from interlock.testing.clock import FakeClock
-from interlock.testing.fakes import FakeTrigger
+from interlock.testing.fakes import FakeTrigger, Start
 
 LATER = Silence.LATER
 LONG = a_spec(permit_lifetime=timedelta(hours=1))
@@ -45,6 +47,17 @@ def test_a_performer_that_was_paused_before_its_claim_finds_the_others() -> None
 
     bench.kernel.before = other_first
     assert start_job(bench.key, command, bench.hands) is LATER
+    assert bench.trigger.started == 1
+
+
+def test_a_repeated_call_that_is_refused_says_nothing_of_the_one_that_was_cut_short() -> None:
+    """T-01, T-08: the first call may have started the job, and another attempt would start it twice."""
+    bench = Bench(LONG, trigger=FakeTrigger(Start.STARTS, Start.REFUSED, repeatable=True, remembers=False))
+    command = bench.ready_to_start()
+    assert bench.store.put_claim(Claim(run=bench.key, attempt=1, turn=1, at=NOON, until=NOON + MINUTE))
+    bench.trigger.start(job_of(bench.key, 1, start_key(bench.key.run_id, 1)), timeout=MINUTE)
+    assert start_job(bench.key, command, bench.later(120).hands) is LATER
+    assert isinstance(start_job(bench.key, command, bench.later(120).hands), TriggerAccepted)
     assert bench.trigger.started == 1
 
 

@@ -16,6 +16,15 @@ def test_each_pipeline_is_listed_with_its_schedules_and_its_file(terminal: Termi
     assert item["file"] == "pipelines/orders.yaml"
 
 
+def test_every_kind_of_schedule_is_said_in_words(terminal: Terminal) -> None:
+    with (terminal.root / "pipelines/orders.yaml").open("a") as file:
+        file.write(
+            'schedules:\n  - {name: weekdays, cron: "30 6 * * 1-5", deadline: +2h}\n  - {name: quarters, every: 15m}\n'
+        )
+    (item,) = terminal("pipelines", "--json").document["items"]
+    assert item["schedules"] == ["weekdays cron '30 6 * * 1-5' within 2h UTC", "quarters every 15m UTC"]
+
+
 def test_a_broken_file_is_listed_with_its_problem(terminal: Terminal) -> None:
     """T-118."""
     (terminal.root / "pipelines/sales.yaml").write_text("name: sales\nx: 1\n")

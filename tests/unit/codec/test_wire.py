@@ -7,7 +7,8 @@ from datetime import time, timedelta, timezone
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.core.histories import FORCED, SPECS, Play
+from tests.unit.core.cases import FORCED, SPECS
+from tests.unit.core.histories import Play
 from tests.unit.core.states import STATES, running
 
 from interlock.codec import wire

@@ -13,9 +13,9 @@ from interlock.config.yaml12 import plain
 
 SAMPLES = [
     ("project", "interlock.yaml"),
-    ("calendar", "calendars/us-holidays.yaml"),
+    *[("calendar", f"calendars/{name}.yaml") for name in ("us-holidays", "us-closing", "trading-days")],
     *[("archetype", f"archetypes/{name}.yaml") for name in ("batch-ingestion", "two-of-three")],
-    *[("pipeline", f"pipelines/{name}.yaml") for name in ("daily-sales-rollup", "everything", "quorum")],
+    *[("pipeline", f"pipelines/{name}.yaml") for name in ("daily-sales-rollup", "everything", "living", "quorum")],
 ]
 
 
@@ -59,6 +59,18 @@ def test_a_typo_is_not(kind: str, path: str) -> None:
         ("schedules", [{"name": "early", "after": "6 o'clock"}]),
         ("exclusions", {"dates": ["tomorrow"]}),
         ("watch", {"enabled": "on"}),
+        ("watch", {"monitoring": {"onDrift": "repeat"}}),
+        ("schedules", [{"name": "early", "overlap": "qeue"}]),
+        ("schedules", [{"name": "early", "missed": "most"}]),
+        ("schedules", [{"name": "early", "maxCatchUp": 0}]),
+        ("schedules", [{"name": "early", "every": "often"}]),
+        ("schedules", [{"name": "early", "evaluation": {"width": "1h"}}]),
+        ("include", {"calendar": "Not A Name"}),
+        ("exclusions", {"calendar": ["fine", 3]}),
+        ("mode", "dark"),
+        ("reruns", {"drift": 101}),
+        ("lateData", {"action": "shrug"}),
+        ("watchdog", {"enabled": True}),
     ],
 )
 def test_what_loading_refuses_the_schema_refuses(key: str, value: object) -> None:
@@ -77,6 +89,26 @@ def test_what_loading_refuses_the_schema_refuses(key: str, value: object) -> Non
 )
 def test_a_trigger_is_valid_flat_and_nested(trigger: dict[str, object]) -> None:
     assert validator("pipeline").is_valid({**sample("pipelines/daily-sales-rollup.yaml"), "trigger": trigger})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mode", "dark"),
+        ("alerts", [{"type": "console", "level": "warn"}]),
+        ("alerts", [{"type": "console", "match": {"team": "x"}}]),
+        ("alerts", [{"type": "console", "match": {"type": "stuckrun"}}]),
+        ("alerts", [{"type": "console", "groupBy": ["team"]}]),
+        ("alerts", [{"type": "console", "url": "http://x"}]),
+        ("lifecycle", [{"type": "console"}]),
+        ("lifecycle", [{"type": "file", "path": "x", "level": "error"}]),
+        ("alerting", {"renotify": "often"}),
+        ("watcher", {"workers": 0}),
+    ],
+)
+def test_what_a_project_may_not_say_the_schema_refuses(key: str, value: object) -> None:
+    """BUG-50, T-122."""
+    assert not validator("project").is_valid({**sample("interlock.yaml"), key: value})
 
 
 @pytest.mark.parametrize("rule", ["most", {"type": "most"}, {"type": "at-least", "threshold": 2}])

@@ -21,7 +21,9 @@ from tests.unit.config.projects import (
 from interlock.codec.documents import mapping
 from interlock.config.load import load_project
 from interlock.config.source import MAX_BYTES
+from interlock.core.periods import Period
 from interlock.core.pipelines import Deadline
+from interlock.core.schedules import exclusion
 from interlock.core.traits import FailureCategory
 from interlock.errors import ConfigError
 
@@ -59,12 +61,15 @@ def test_every_key_of_a_pipeline_reaches_its_spec(tmp_path: Path) -> None:
     )
 
 
-def test_a_named_calendar_is_merged_into_the_exclusions(tmp_path: Path) -> None:
+def test_a_named_calendar_counts_among_the_exclusions(tmp_path: Path) -> None:
     """LAT-11."""
     exclusions = loaded(good_project(tmp_path)).pipelines["everything"].spec.exclusions
-    assert exclusions.weekdays == (5, 6)
-    assert exclusions.dates == (date(2025, 12, 25), date(2026, 1, 1), date(2026, 7, 3))
-    assert exclusions.calendar == "us-holidays"
+    assert exclusions.weekdays == (5,)
+    assert exclusions.dates == (date(2025, 12, 25), date(2026, 1, 1))
+    (calendar,) = exclusions.calendars
+    assert calendar.name == "us-holidays"
+    assert calendar.contains(date(2026, 7, 3))
+    assert "us-holidays" in exclusion(exclusions, Period.parse("2026-07-03"))
 
 
 def test_unquoted_times_and_dates_stay_what_they_look_like(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from interlock.core.commands import Command
+from msgspec.structs import replace
+
+from interlock.core.commands import Command, RaiseAlert, ResolveAlert
 from interlock.core.decision import Decision
+from interlock.core.documents import Document
 from interlock.core.events import (
     CancelAsked,
     Event,
+    Held,
     JobFinished,
     JobUnseen,
     JobVanished,
@@ -20,23 +24,62 @@ from interlock.core.events import (
     TriggerInDoubt,
     Woke,
 )
-from interlock.core.lifecycle import decide, opened
-from interlock.core.pipelines import PipelineSpec, TriggerSpec
-from interlock.core.runs import Override, Run
+from interlock.core.lifecycle import Terms, decide, opened
+from interlock.core.pipelines import PipelineSpec, TriggerSpec, WatchSpec
+from interlock.core.runs import Cause, Override, Run
+from interlock.core.schedules import Limits
 from interlock.core.traits import FailureCategory, TraitResult, TraitStatus
 from interlock.testing.builders import DIGEST, MINUTE, NOON, SECOND, a_key, a_result, a_spec, a_trait
 
 TTL: Final = 2 * MINUTE
 SPEC: Final = a_spec(a_trait("fresh", ttl=TTL), "upstream", trigger=TriggerSpec(type="fake", poll_budget=2))
+HOUR: Final = 60 * MINUTE
+MONITORED: Final = replace(SPEC, watch=WatchSpec(monitoring=2 * HOUR))
+DUE: Final = NOON + HOUR
+"""By when the evaluation of `SOFT` and `HARD` is due; their completion is due an hour later, and they close after another."""
+
+
+def limits(*, hard: bool = False, **changes: object) -> Limits:
+    """Make the limits of a slot that opens at noon."""
+    made = Limits(
+        opens_at=NOON,
+        evaluation_due=DUE,
+        completion_due=DUE + HOUR,
+        closes_at=DUE + 2 * HOUR,
+        closes_because="sla.validationTimeout" if hard else "the end of its window",
+        hard=hard,
+    )
+    return replace(made, **changes)
+
+
+SOFT: Final = limits()
+HARD: Final = limits(hard=True)
+
+
+def hopeless(trait: str, *, at: datetime = NOON, upstream: str = "", **rest: Any) -> TraitResult:
+    """Make an answer that asking again would not change."""
+    value = Document((("upstreamRunID", f'"{upstream}"'),)) if upstream else None
+    given = {"category": FailureCategory.PERMANENT, "reason": "no such table", "value": value} | rest
+    return a_result(trait, TraitStatus.FAIL, at=at, **given)
 
 
 class Story:
     """A run, and what it was told."""
 
-    def __init__(self, spec: PipelineSpec = SPEC, *, at: datetime = NOON, override: Override | None = None) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec = SPEC,
+        *,
+        at: datetime = NOON,
+        override: Override | None = None,
+        limits: Limits | None = None,
+        cause: Cause = Cause.MANUAL,
+        number: int = 1,
+    ) -> None:
         self.spec = spec
         self.at = at
-        self.last = opened(a_key(), spec, DIGEST, at, override=override)
+        terms = Terms(cause=cause, override=override, limits=limits)
+        self.last = opened(a_key(number=number), spec, DIGEST, at, terms)
 
     @property
     def run(self) -> Run:
@@ -74,9 +117,17 @@ class Story:
     def wakes(self) -> Story:
         """Let time pass until the run wants to be looked at."""
         assert self.run.wake_at is not None
-        self.at = max(self.at, self.run.wake_at)
+        return self.wakes_at(self.run.wake_at)
+
+    def wakes_at(self, at: datetime) -> Story:
+        """Let time pass until an instant, and have the run looked at."""
+        self.at = max(self.at, at)
         self.tell(Woke(at=self.at))
         return self
+
+    def opens_with(self, *results: TraitResult | TraitStatus) -> Story:
+        """Let the traits be asked again when the run wants it, and answer."""
+        return self.wakes().answers(*results)
 
     def started(self) -> Story:
         """Let the job run."""
@@ -91,66 +142,103 @@ class Story:
         self.tell(fact)
         return self
 
+    def succeeds(self, seconds: float = 60) -> Story:
+        """Let the job end well."""
+        self.tell(JobFinished(at=self.after(seconds), attempt=self.run.attempt, succeeded=True, reason="done"))
+        return self
 
-def asking() -> Story:
-    return Story()
+    @property
+    def raised(self) -> list[str]:
+        """The kinds of the alerts that the last fact raised."""
+        return [str(wish.alert.alert_type) for wish in self.commands if isinstance(wish, RaiseAlert)]
+
+    @property
+    def resolved(self) -> list[str]:
+        """The kinds of the alerts of this run that the last fact resolved."""
+        mine = f"/{self.run.key.run_id}"
+        found = [wish.alert_id for wish in self.commands if isinstance(wish, ResolveAlert) and mine in wish.alert_id]
+        return [name.partition("/")[0] for name in found]
 
 
-def waiting() -> Story:
-    return Story().answers(TraitStatus.FAIL)
+def asking(limits: Limits | None = None) -> Story:
+    return Story(limits=limits)
 
 
-def triggering() -> Story:
-    return Story().answers()
+def waiting(limits: Limits | None = None) -> Story:
+    return asking(limits).answers(TraitStatus.FAIL)
 
 
-def in_doubt() -> Story:
-    story = triggering()
+def blocked(limits: Limits | None = None) -> Story:
+    return asking(limits).answers(TraitStatus.PASS, hopeless("upstream"))
+
+
+def held(limits: Limits | None = None) -> Story:
+    story = asking(limits)
+    story.tell(Held(at=story.after(1), until=NOON + timedelta(days=3), actor="ann", reason="a freeze"))
+    return story.answers()
+
+
+def triggering(limits: Limits | None = None) -> Story:
+    return asking(limits).answers()
+
+
+def in_doubt(limits: Limits | None = None) -> Story:
+    story = triggering(limits)
     story.tell(TriggerInDoubt(at=story.at, attempt=1, reason="the line went dead"))
     return story
 
 
-def running() -> Story:
-    return Story().started()
+def running(limits: Limits | None = None) -> Story:
+    return asking(limits).started()
 
 
-def unseen() -> Story:
-    story = running()
+def unseen(limits: Limits | None = None) -> Story:
+    story = running(limits)
     for look in range(2):
         story.tell(JobUnseen(at=story.after(30), attempt=1, look=look, reason="no route"))
     return story
 
 
-def lost() -> Story:
-    story = running()
+def lost(limits: Limits | None = None) -> Story:
+    story = running(limits)
     story.tell(JobVanished(at=story.after(30), attempt=1, reason="404"))
     return story
 
 
-def retrying() -> Story:
-    return running().fails()
+def retrying(limits: Limits | None = None) -> Story:
+    return running(limits).fails()
 
 
-def refused() -> Story:
-    story = triggering()
+def refused(limits: Limits | None = None) -> Story:
+    story = triggering(limits)
     story.tell(StartRefused(at=story.after(300), attempt=1, reason="its permit ran out"))
     return story
 
 
-def completed() -> Story:
-    story = running()
-    story.tell(JobFinished(at=story.after(60), attempt=1, succeeded=True, reason="done"))
-    return story
+def completed(limits: Limits | None = None) -> Story:
+    return running(limits).succeeds()
 
 
-def failed() -> Story:
-    story = triggering()
+def monitoring(limits: Limits | None = None) -> Story:
+    return Story(MONITORED, limits=limits).started().succeeds()
+
+
+def looking(limits: Limits | None = None) -> Story:
+    return monitoring(limits).wakes()
+
+
+def drifted(limits: Limits | None = None) -> Story:
+    return looking(limits).answers(TraitStatus.FAIL)
+
+
+def failed(limits: Limits | None = None) -> Story:
+    story = triggering(limits)
     story.tell(TriggerFailed(at=story.at, attempt=1, category=FailureCategory.PERMANENT, reason="no such queue"))
     return story
 
 
-def cancelled() -> Story:
-    story = running()
+def cancelled(limits: Limits | None = None) -> Story:
+    story = running(limits)
     story.tell(CancelAsked(at=story.at, actor="ann", reason="enough"))
     return story
 
@@ -160,6 +248,8 @@ STATES: Final = {
     for make in (
         asking,
         waiting,
+        blocked,
+        held,
         triggering,
         in_doubt,
         running,
@@ -168,6 +258,9 @@ STATES: Final = {
         retrying,
         refused,
         completed,
+        monitoring,
+        looking,
+        drifted,
         failed,
         cancelled,
     )

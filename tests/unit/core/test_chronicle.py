@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.core.histories import FORCED
+from tests.unit.core.cases import FORCED
 from tests.unit.core.states import SPEC, Story, retrying, running, triggering, waiting
 
 from interlock.codec.documents import document
@@ -19,7 +19,7 @@ from interlock.core.events import (
     TriggerFailed,
     TriggerInDoubt,
 )
-from interlock.core.lifecycle import opened
+from interlock.core.lifecycle import Terms, opened
 from interlock.core.runs import Cause
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.testing.builders import DIGEST, MINUTE, NOON, SECOND, a_key, a_result, a_spec
@@ -40,7 +40,7 @@ def test_an_opening_says_why_and_by_whom_it_was_forced() -> None:
     plain = opened(a_key(), SPEC, DIGEST, NOON)
     (record,) = told(None, None, plain)
     assert (record.kind, record.at, record.status, record.message) == (K.RUN_OPENED, NOON, "PENDING", "opened (manual)")
-    forced = opened(a_key(), SPEC, DIGEST, NOON, cause=Cause.RERUN, note="late data", override=FORCED)
+    forced = opened(a_key(), SPEC, DIGEST, NOON, Terms(cause=Cause.RERUN, note="late data", override=FORCED))
     assert (
         told(None, None, forced)[0].message == "opened (rerun: late data), forced by ann past readiness: told by phone"
     )
@@ -109,7 +109,7 @@ DETAILS = document({"pid": 7})
         (
             triggering,
             TriggerFailed(at=NOON, attempt=1, category=FailureCategory.PERMANENT, reason="no queue"),
-            [K.TRIGGER_FAILED, K.RUN_STATE_CHANGED, K.RETRY_EXHAUSTED, K.ALERT_RAISED],
+            [K.TRIGGER_FAILED, K.RUN_STATE_CHANGED, K.RETRY_EXHAUSTED, K.PIPELINE_FAILED, K.ALERT_RAISED],
             "attempt 1 could not be started: no queue",
         ),
         (
@@ -128,7 +128,7 @@ DETAILS = document({"pid": 7})
         (
             running,
             JobFinished(at=NOON, attempt=1, succeeded=True, by="job", details=DETAILS),
-            [K.CALLBACK_RECEIVED, K.RUN_STATE_CHANGED],
+            [K.CALLBACK_RECEIVED, K.RUN_STATE_CHANGED, K.DOWNSTREAM_NOTIFIED, K.PIPELINE_COMPLETED],
             "attempt 1, told by job: success",
         ),
         (
@@ -154,7 +154,8 @@ def test_a_retry_says_when_and_the_last_failure_says_that_none_is_left() -> None
     assert retry.message == f"attempt 2 begins no earlier than {(NOON + 30 * SECOND).isoformat()}"
     story.wakes().started().fails().wakes().started()
     records = _told(story, JobFinished(at=story.at, attempt=story.run.attempt, succeeded=False))
-    assert records[-2].message == "no attempt is left after 3"
+    assert records[-3].message == "no attempt is left after 3"
+    assert (records[-2].kind, records[-2].status) == (K.PIPELINE_FAILED, "FAILED")
     assert (records[-1].kind, records[-1].status) == (K.ALERT_RAISED, "run_failed")
 
 

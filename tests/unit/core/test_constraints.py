@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.core.histories import FORCED
+from tests.unit.core.cases import FORCED
 from tests.unit.core.states import SPEC, TTL, Story, completed, in_doubt, lost, retrying, running, triggering, waiting
 
 from interlock.core.commands import StartJob
@@ -159,7 +159,9 @@ def test_sc_6_a_ready_run_that_is_not_started_is_unsafe() -> None:
     before, good = _opened()
     shut = replace(good.run, status=RunStatus.PENDING, permit=None, attempt=0, wake_at=NOON + MINUTE)
     assert _broken(before, LAST, Decision(run=shut)) == {6}
-    assert _broken(before, LAST, Decision(run=shut), a_spec(trigger=None)) == set()
+    assert _broken(before, LAST, Decision(run=shut), a_spec("fresh", "upstream", trigger=None)) == {6}
+    done = replace(shut, status=RunStatus.COMPLETED, ended_at=NOON)
+    assert 6 not in _broken(before, LAST, Decision(run=done), a_spec("fresh", "upstream", trigger=None))
     assert _broken(before, LAST, Decision(run=shut), replace(SPEC, clock_skew=TTL)) == set(), (
         "no permit could be long enough"
     )

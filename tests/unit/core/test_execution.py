@@ -117,7 +117,7 @@ def test_every_attempt_is_kept() -> None:
 def test_when_no_attempt_is_left_people_are_told_once() -> None:
     story = Story(a_spec(retry=RetrySpec(max_attempts=1))).started().fails()
     assert story.run.status is RunStatus.FAILED
-    assert _alerts(story) == [(AlertType.RUN_FAILED, f"run_failed/{story.run.key.run_id}/1")]
+    assert _alerts(story) == [(AlertType.RUN_FAILED, f"run_failed/{story.run.key.run_id}")]
     assert "failed after 1 attempt: TRANSIENT: exit 1" in story.commands[0].alert.message  # type: ignore[union-attr]  # an alert
     assert story.run.last_failure == story.run.attempts[-1]
 

@@ -3,16 +3,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.unit.core.histories import FORCED
-from tests.unit.core.states import SPEC, TTL, Story, retrying
+from tests.unit.core.cases import FORCED
+from tests.unit.core.states import HOUR, SPEC, TTL, Story, retrying
 
 from interlock.core.commands import EvaluateTrait, StartJob
 from interlock.core.decision import stay
-from interlock.core.events import EvaluationAsked, StartRefused, TraitEvaluated, Woke
-from interlock.core.gate import ANSWER_GRACE
+from interlock.core.events import EvaluationAsked, Held, StartRefused, TraitEvaluated, Woke
 from interlock.core.lifecycle import decide
 from interlock.core.readiness import ReadinessRule, RuleType
-from interlock.core.runs import Override, Permit, RunStatus
+from interlock.core.rounds import ANSWER_GRACE
+from interlock.core.runs import Permit, RunStatus
 from interlock.core.traits import FailureCategory, Origin, TraitStatus
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_result, a_spec, a_trait
 
@@ -136,11 +136,10 @@ def test_when_everything_is_at_hand_the_gate_opens_without_asking() -> None:
     )
     story = Story(spec, override=None).answers()
     assert story.run.status is RunStatus.TRIGGERING
-    story = Story(a_spec(a_trait("aa", ttl=TTL), trigger=None)).answers()
-    story.wakes()
-    assert (story.run.round, story.run.asked, story.commands) == (2, (), ())
-    assert story.run.readiness is not None
-    assert story.run.readiness.ready
+    story = Story(a_spec(a_trait("aa", ttl=HOUR)))
+    story.tell(Held(at=NOON, until=NOON + 10 * MINUTE, actor="ann", reason="a freeze"))
+    story.answers().wakes()
+    assert (story.run.round, story.run.asked, story.run.status) == (2, (), RunStatus.TRIGGERING)
 
 
 def test_an_answer_of_an_earlier_round_changes_nothing() -> None:
@@ -264,9 +263,8 @@ def test_a_refused_permit_is_earned_anew_at_once_and_then_at_the_usual_pace() ->
     assert _asked(story.wakes()) == ["freshness"]
 
 
-def test_a_trigger_that_is_not_there_keeps_the_gate_shut() -> None:
+def test_a_pipeline_without_a_trigger_has_nothing_that_could_be_forced() -> None:
     """T-90."""
-    forced = Override(actor="ann", reason="now", constraints=("readiness",))
-    story = Story(a_spec(trigger=None), override=forced).answers()
-    assert story.run.status is RunStatus.PENDING
-    assert story.run.wake_at is not None
+    story = Story(a_spec(trigger=None), override=FORCED).answers(FAIL)
+    assert (story.run.status, story.commands) == (RunStatus.PENDING, ())
+    assert story.run.wake_at == NOON + story.spec.watch.interval

@@ -4,20 +4,34 @@ from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.core.histories import FORCED
-from tests.unit.core.states import SPEC, STATES, Story, asking, running, triggering
+from tests.unit.core.cases import FORCED
+from tests.unit.core.states import HARD, SOFT, SPEC, STATES, Story, asking, running, triggering
 
-from interlock.core.commands import CancelJob, CheckJob, Command, EvaluateTrait, RaiseAlert, StartJob
+from interlock.core.commands import (
+    AskRerun,
+    CancelJob,
+    CheckJob,
+    Command,
+    EvaluateTrait,
+    NotifyDownstream,
+    PublishEnd,
+    RaiseAlert,
+    ResolveAlert,
+    StartJob,
+)
 from interlock.core.constraints import violations
 from interlock.core.decision import stay
 from interlock.core.events import (
     CancelAsked,
     EvaluationAsked,
     Event,
+    EvidenceArrived,
+    Held,
     JobFinished,
     JobSeen,
     JobUnseen,
     JobVanished,
+    Released,
     StartRefused,
     TraitEvaluated,
     TriggerAccepted,
@@ -25,10 +39,11 @@ from interlock.core.events import (
     TriggerInDoubt,
     Woke,
 )
-from interlock.core.lifecycle import decide, opened
+from interlock.core.lifecycle import Terms, decide, opened
 from interlock.core.runs import Cause, Run, RunStatus
+from interlock.core.schedules import Limits
 from interlock.core.traits import FailureCategory, TraitStatus
-from interlock.testing.builders import DIGEST, NOON, SECOND, a_key, a_result, a_spec
+from interlock.testing.builders import DIGEST, MINUTE, NOON, SECOND, a_key, a_result, a_spec
 
 LATE = timedelta(days=2)
 TRANSIENT = FailureCategory.TRANSIENT
@@ -51,55 +66,76 @@ def _facts(run: Run, at: datetime) -> dict[str, Event]:
         "vanished": JobVanished(at=at, attempt=attempt, reason="404"),
         "succeeded": JobFinished(at=at, attempt=attempt, succeeded=True),
         "failed": JobFinished(at=at, attempt=attempt, succeeded=False, reason="exit 1"),
+        "evidence": EvidenceArrived(at=at, source="a push"),
+        "held": Held(at=at, until=at + LATE, actor="ann", reason="a freeze"),
+        "released": Released(at=at, actor="ann"),
         "cancel": CancelAsked(at=at, actor="ann", reason="enough"),
     }
 
 
-SHORT = {EvaluateTrait: "evaluate", StartJob: "start", CheckJob: "check", CancelJob: "stop", RaiseAlert: "alert"}
+SHORT = {
+    EvaluateTrait: "evaluate",
+    StartJob: "start",
+    CheckJob: "check",
+    CancelJob: "stop",
+    RaiseAlert: "alert",
+    ResolveAlert: "mended",
+    NotifyDownstream: "downstream",
+    PublishEnd: "publish",
+    AskRerun: "rerun",
+}
+DONE = "COMPLETED downstream publish"
+AFRESH = ". evaluate evaluate"
+ENDS = {"succeeded": DONE, "failed": "PENDING", "cancel": "CANCELLED stop"}
+KNOWN = {"succeeded": f"{DONE} mended", "failed": "PENDING mended", "cancel": "CANCELLED stop mended"}
+
+OVER = dict.fromkeys(("woke", "evaluated", "no", "asked", "evidence", "held", "released", "cancel"), "COMPLETED")
 
 # state: fact → new status and wishes; whatever is not here changes nothing. "." is the same status.
 TABLE: dict[str, dict[str, str]] = {
-    "asking": {"woke": ".", "asked": ". evaluate evaluate", "evaluated": ".", "no": ".", "cancel": "CANCELLED"},
-    "waiting": {"woke": ". evaluate evaluate", "asked": ". evaluate evaluate", "cancel": "CANCELLED"},
+    "asking": {
+        "woke": ".",
+        "asked": AFRESH,
+        "evaluated": ".",
+        "no": ".",
+        "evidence": ".",
+        "held": ".",
+        "cancel": "CANCELLED",
+    },
+    "waiting": {"woke": AFRESH, "asked": AFRESH, "evidence": AFRESH, "held": ".", "cancel": "CANCELLED"},
+    "blocked": {"asked": AFRESH, "evidence": AFRESH, "held": ".", "cancel": "CANCELLED mended"},
+    "held": {"asked": AFRESH, "evidence": AFRESH, "held": ".", "released": AFRESH, "cancel": "CANCELLED"},
     "triggering": {
         "woke": ". alert",
         "refused": "PENDING evaluate evaluate",
         "accepted": "RUNNING",
         "not_started": "PENDING",
         "doubt": ". alert",
-        "succeeded": "COMPLETED",
-        "failed": "PENDING",
-        "cancel": "CANCELLED stop",
+        **ENDS,
     },
     "in_doubt": {
-        "refused": "PENDING evaluate evaluate",
-        "accepted": "RUNNING",
-        "not_started": "PENDING",
-        "succeeded": "COMPLETED",
-        "failed": "PENDING",
-        "cancel": "CANCELLED stop",
+        "refused": "PENDING evaluate evaluate mended",
+        "accepted": "RUNNING mended",
+        "not_started": "PENDING mended",
+        **KNOWN,
     },
-    "running": {
-        "woke": ". check",
-        "unseen": ".",
-        "vanished": ". alert",
-        "succeeded": "COMPLETED",
-        "failed": "PENDING",
-        "cancel": "CANCELLED stop",
+    "running": {"woke": ". check", "unseen": ".", "vanished": ". alert", **ENDS},
+    "unseen": {"woke": ". check", "seen": ". mended", "unseen": ".", "vanished": ".", **KNOWN},
+    "lost": {"seen": ". mended", **KNOWN},
+    "retrying": {"woke": AFRESH, "asked": AFRESH, "evidence": AFRESH, "held": ".", "cancel": "CANCELLED"},
+    "refused": {
+        "woke": ".",
+        "asked": AFRESH,
+        "evaluated": ".",
+        "no": ".",
+        "evidence": ".",
+        "held": ".",
+        "cancel": "CANCELLED",
     },
-    "unseen": {
-        "woke": ". check",
-        "seen": ".",
-        "unseen": ".",
-        "vanished": ". alert",
-        "succeeded": "COMPLETED",
-        "failed": "PENDING",
-        "cancel": "CANCELLED stop",
-    },
-    "lost": {"seen": ".", "succeeded": "COMPLETED", "failed": "PENDING", "cancel": "CANCELLED stop"},
-    "retrying": {"woke": ". evaluate evaluate", "asked": ". evaluate evaluate", "cancel": "CANCELLED"},
-    "refused": {"woke": ".", "asked": ". evaluate evaluate", "evaluated": ".", "no": ".", "cancel": "CANCELLED"},
+    "monitoring": OVER,
+    "looking": OVER,
     "completed": {},
+    "drifted": {},
     "failed": {},
     "cancelled": {},
 }
@@ -122,18 +158,34 @@ def test_every_fact_in_every_state_changes_what_the_table_says(state: str, fact:
     assert decision != stay(before)
     assert decision.run.status == (before.status if status == "." else status)
     assert [SHORT[type(command)] for command in decision.commands] == wishes
-    assert violations(before, event, decision, SPEC) == ()
+    assert violations(before, event, decision, story.spec) == ()
 
 
 @pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize("terms", [None, SOFT, HARD], ids=["no limits", "soft", "hard"])
 @pytest.mark.parametrize("state", STATES)
-def test_the_same_fact_twice_asks_for_nothing_new(state: str, fact: str) -> None:
-    """BUG-16."""
-    story = STATES[state]()
-    for at in (story.at, story.at + LATE):
-        event = _facts(story.run, at)[fact]
+def test_the_same_fact_twice_asks_for_nothing_new(state: str, terms: Limits | None, fact: str) -> None:
+    """BUG-16, BUG-48."""
+    story = STATES[state](terms)
+    for at in (story.at, story.at + 90 * MINUTE, story.at + LATE):
+        before = story.run
+        event = _facts(before, at)[fact]
         after = story.tell(event).run
+        assert violations(before, event, story.last, story.spec) == ()
         assert story.tell(event) == stay(after)
+
+
+@pytest.mark.parametrize("terms", [None, SOFT, HARD], ids=["no limits", "soft", "hard"])
+@pytest.mark.parametrize("state", STATES)
+def test_a_run_that_was_looked_at_when_it_was_due_is_due_later_or_never(state: str, terms: Limits | None) -> None:
+    """A due instant that stayed in the past would keep a watcher busy for nothing. T-60."""
+    story = STATES[state](terms)
+    for _ in range(30):
+        due = story.run.due_at
+        if due is None:
+            break
+        story.wakes_at(due)
+        assert story.run.due_at is None or story.run.due_at > story.at
 
 
 @pytest.mark.parametrize("fact", FACTS)
@@ -141,18 +193,18 @@ def test_the_same_fact_twice_asks_for_nothing_new(state: str, fact: str) -> None
 def test_facts_about_another_attempt_or_round_are_silence(state: str, fact: str) -> None:
     """LAT-03, LAT-15, T-11."""
     story = STATES[state]()
-    event = _facts(story.run, story.at + LATE)[fact]
+    event = _facts(story.run, story.at + SECOND)[fact]
     for step in (-1, 1):
         if isinstance(event, TraitEvaluated):
             strayed: Event = replace(event, round=event.round + step)
-        elif isinstance(event, Woke | EvaluationAsked | CancelAsked):
+        elif not hasattr(event, "attempt"):
             return
         else:
             strayed = replace(event, attempt=event.attempt + step)
-        assert decide(story.run, strayed, SPEC) == stay(story.run)
+        assert decide(story.run, strayed, story.spec) == stay(story.run)
 
 
-@pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("state", ["completed", "drifted", "failed", "cancelled"])
 def test_an_ended_run_stays_ended(state: str) -> None:
     """T-07, T-11."""
     story = STATES[state]()
@@ -166,11 +218,11 @@ def test_an_ended_run_stays_ended(state: str) -> None:
 def test_every_state_that_is_not_over_wakes_by_itself_or_waits_for_people(state: str) -> None:
     """T-60, T-22."""
     run = STATES[state]().run
-    assert run.ended or run.wake_at is not None or run.doubt
+    assert run.ended or run.due_at is not None or ((run.doubt or run.blocked) and run.open_alerts)
 
 
 def test_a_run_opens_asking_every_trait() -> None:
-    decision = opened(a_key(), SPEC, DIGEST, NOON, cause=Cause.RERUN, note="late data", override=FORCED)
+    decision = opened(a_key(), SPEC, DIGEST, NOON, Terms(cause=Cause.RERUN, note="late data", override=FORCED))
     run = decision.run
     assert (run.status, run.version, run.attempt, run.round) == (RunStatus.PENDING, 1, 0, 1)
     assert (run.cause, run.note, run.override, run.spec_digest) == (Cause.RERUN, "late data", FORCED, DIGEST)

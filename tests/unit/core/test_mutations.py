@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.unit.core import histories
-from tests.unit.core.histories import played
+from tests.unit.core.histories import healthy, played
+from tests.unit.core.mutants import WATCHING
 
-from interlock.core import execution, gate, lifecycle, readiness
+from interlock.core import execution, gate, lifecycle, readiness, rounds
 from interlock.core.commands import RaiseAlert, StartJob
 from interlock.core.decision import Decision
 from interlock.core.events import Event, JobUnseen, TraitEvaluated, TriggerInDoubt
@@ -20,7 +21,7 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Permit, Run, RunStatus
 from interlock.core.traits import TraitResult
 
-SEEDS = 120
+SEEDS = 200
 Patch = pytest.MonkeyPatch
 
 
@@ -47,7 +48,7 @@ def _expiry_counted_from_the_answer(patch: Patch) -> None:
             result, observed_at=at, expires_at=None if result.expires_at is None else result.expires_at + late
         )
 
-    patch.setattr(gate, "_not_ahead", mutant)
+    patch.setattr(rounds, "_not_ahead", mutant)
 
 
 def _retry_keeps_old_results(patch: Patch) -> None:
@@ -185,12 +186,13 @@ MUTANTS = (
     _time_goes_back,
     _history_thrown_away,
     _gate_that_never_opens,
+    *WATCHING,
 )
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__.strip("_"))
 def test_a_planted_bug_is_caught(plant: Callable[[Patch], None], monkeypatch: Patch) -> None:
-    """LAT-03, LAT-13, LAT-15, LAT-42."""
+    """LAT-02, LAT-03, LAT-13, LAT-15, LAT-42, LAT-45, BUG-48, BUG-160, BUG-164."""
     plant(monkeypatch)
     with pytest.raises(AssertionError, match=r"history \d+"):
         _play_all()
@@ -199,3 +201,4 @@ def test_a_planted_bug_is_caught(plant: Callable[[Patch], None], monkeypatch: Pa
 def _play_all() -> None:
     for seed in range(SEEDS):
         played(seed)
+        healthy(seed)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.core.zones import near_changes
 
@@ -18,7 +18,7 @@ from interlock.core.schedules import (
     exclusion,
     in_own_zone,
     runs_over_midnight,
-    window,
+    window_of,
 )
 from interlock.testing.builders import a_slot, a_spec
 
@@ -36,6 +36,12 @@ def _schedule(after: str = "", deadline: str = "", zone: str = "UTC") -> Schedul
         deadline=time.fromisoformat(deadline) if deadline else None,
         timezone=zone,
     )
+
+
+def window(pipeline: PipelineName, schedule: ScheduleSpec, day: date) -> Window:
+    found = window_of(pipeline, schedule, Period.of_day(day))
+    assert found is not None
+    return found
 
 
 def _at(text: str) -> datetime:
@@ -122,6 +128,7 @@ def test_windows_on_days_when_clocks_change(zone: str, day: str, opens: str, hou
 
 
 @given(near_changes(), st.none() | walls, st.none() | walls)
+@example(("America/Nuuk", _at("2024-03-31T01:10")), time(23, 30), None)
 def test_consecutive_days_never_leave_a_gap_and_never_claim_one_instant_twice(
     place: tuple[str, datetime], after: time | None, deadline: time | None
 ) -> None:
@@ -191,7 +198,8 @@ NINE = [
 def test_a_wall_time_deadline_is_the_next_one_after_the_opening(opens: str, due: str) -> None:
     """BUG-89, BUG-154."""
     opening = _at(opens)
-    found = Window(slot=a_slot(), opens_at=opening, ends_at=opening + 24 * HOUR)
+    ends = opening + 24 * HOUR
+    found = Window(slot=a_slot(), opens_at=opening, ends_at=ends, closes_at=ends)
     assert due_at(Deadline(wall=time(2)), found, "UTC") == _at(due)
 
 

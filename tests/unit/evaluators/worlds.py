@@ -32,6 +32,7 @@ class World:
         base_url: str = "",
     ) -> None:
         self.runs = dict(runs or {})
+        self.nevers: dict[str, str] = {}
         self.pushes: tuple[PushedResult, ...] = ()
         self.clients = 0
         self.broken_store = False
@@ -49,6 +50,9 @@ class World:
         if self.broken_store:
             raise StoreUnavailable("connection refused")
         return self.runs.get(str(slot))
+
+    def never(self, slot: Slot) -> str:
+        return self.nevers.get(str(slot), "")
 
     def client(self) -> HttpSender:
         self.clients += 1

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from interlock.app.advance import advance
 from interlock.app.arrivals import open_run
 from interlock.app.callbacks import Report, complete
+from interlock.app.channels import Alerting, Channel
 from interlock.app.hands import Hands
 from interlock.core.alerts import AlertType
+from interlock.core.events import Held
 from interlock.core.pipelines import PipelineSpec, TriggerSpec
 from interlock.core.retries import RetrySpec
 from interlock.core.runs import Run, RunStatus
 from interlock.core.traits import FailureCategory, TraitStatus
+from interlock.ports.sinks import Sink
+from interlock.ports.stores import DueKind
 from interlock.ports.triggers import JobState
 from interlock.runtime.driver import Driven, Driver, Stop
 from interlock.stores.memory import MemoryKernel
@@ -106,7 +111,7 @@ def test_a_failed_run_is_told_to_people_before_the_driver_lets_go() -> None:
     scene = Scene(trigger=trigger)
     driven = scene.drive()
     assert (driven.why, driven.run.status) == (Stop.ENDED, RunStatus.FAILED)
-    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.RUN_FAILED]
+    assert [alert.alert_type for alert in scene.sink.alerts] == [AlertType.RUN_FAILED]
     assert scene.store.outstanding(KEY) == ()
 
 
@@ -121,7 +126,7 @@ def test_a_start_that_nobody_can_look_up_is_left_in_doubt_and_told() -> None:
     scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
     driven = scene.drive()
     assert (driven.why, driven.run.status) == (Stop.DOUBT, RunStatus.TRIGGERING)
-    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.START_UNKNOWN]
+    assert [alert.alert_type for alert in scene.sink.alerts] == [AlertType.START_UNKNOWN]
     assert scene.trigger.started == 1
 
 
@@ -129,7 +134,7 @@ def test_a_job_that_vanishes_is_left_in_doubt_and_not_started_again() -> None:
     scene = Scene()
     driven = scene.drive((2, lambda: scene.trigger.end(FIRST, JobState.VANISHED)))
     assert (driven.why, driven.run.status) == (Stop.DOUBT, RunStatus.RUNNING)
-    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.JOB_LOST]
+    assert [alert.alert_type for alert in scene.sink.alerts] == [AlertType.JOB_LOST]
     assert scene.trigger.started == 1
 
 
@@ -180,26 +185,36 @@ def test_a_job_out_of_sight_for_its_whole_budget_is_told_once_and_still_looked_f
 
     driven = scene.drive((2, hide), (400, show))
     assert driven.run.status is RunStatus.COMPLETED
-    assert [alert.alert_type for alert in scene.sink.delivered] == [AlertType.JOB_LOST]
+    assert [alert.alert_type for alert in scene.sink.alerts] == [AlertType.JOB_LOST]
 
 
-def test_an_alert_that_nobody_took_stays_wished() -> None:
+def test_an_alert_that_nobody_took_stays_due() -> None:
     """T-44."""
     scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
-    hands = scene.hands._replace(sinks=(_NobodyThere(),))
+    hands = _telling(scene, _NobodyThere())
     open_run(a_slot(), scene.spec, scene.store, NOON)
     Driver(hands, JumpingPacer(scene.clock)).drive(KEY)
-    assert [type(wish).__name__ for wish in scene.store.outstanding(KEY)] == ["RaiseAlert"]
+    assert _due_dispatches(scene) == 1
 
 
-def test_an_alert_that_one_of_two_sinks_did_not_take_stays_wished_and_reaches_the_other() -> None:
+def test_an_alert_that_one_of_two_sinks_did_not_take_stays_due_and_reaches_the_other_once() -> None:
     """BUG-179."""
     scene = Scene(trigger=FakeTrigger(Start.ANSWER_LOST, remembers=False))
-    hands = scene.hands._replace(sinks=(_NobodyThere(), scene.sink))
+    hands = _telling(scene, _NobodyThere(), scene.sink)
     open_run(a_slot(), scene.spec, scene.store, NOON)
     Driver(hands, JumpingPacer(scene.clock)).drive(KEY)
-    assert len(scene.sink.delivered) >= 1
-    assert [type(wish).__name__ for wish in scene.store.outstanding(KEY)] == ["RaiseAlert"]
+    assert len(scene.sink.delivered) == 1
+    assert _due_dispatches(scene) == 1
+
+
+def _telling(scene: Scene, *sinks: Sink) -> Hands:
+    channels = tuple(Channel(f"sink-{place}", sink) for place, sink in enumerate(sinks))
+    return scene.hands._replace(alerting=Alerting(channels=channels))
+
+
+def _due_dispatches(scene: Scene) -> int:
+    later = scene.clock.now() + timedelta(minutes=30)
+    return sum(work.kind is DueKind.DISPATCH for work in scene.store.due(later, 100))
 
 
 class _NobodyThere:
@@ -207,3 +222,15 @@ class _NobodyThere:
         from interlock.errors import SinkError
 
         raise SinkError("nobody there")
+
+
+def test_a_run_that_is_ready_and_held_is_let_go_until_its_hold_is_over() -> None:
+    """Whoever follows it would else wait for somebody who is on holiday."""
+    scene = Scene()
+    open_run(a_slot(), scene.spec, scene.store, NOON)
+    advance(KEY, Held(at=NOON, until=NOON + MINUTE, actor="ann", reason="moving"), scene.store)
+    assert scene.drive().why is Stop.HELD
+    assert scene.trigger.calls == []
+    scene.clock.set(NOON + MINUTE)
+    driven = scene.drive(*((n, lambda: scene.trigger.end(FIRST)) for n in range(1, 100)))
+    assert driven.run.status is RunStatus.COMPLETED

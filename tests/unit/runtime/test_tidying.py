@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from tests.acceptance.cli import a_project
@@ -14,7 +13,7 @@ from interlock.runtime.clock import SystemPacer
 from interlock.runtime.driver import Driver
 from interlock.runtime.tidying import tidy_jobs
 from interlock.runtime.wiring import Interlock, state_dir
-from interlock.testing.builders import NOON, a_slot
+from interlock.testing.builders import a_slot
 
 
 def test_the_jobs_of_the_newest_runs_are_kept_and_older_ones_forgotten(tmp_path: Path) -> None:
@@ -23,7 +22,7 @@ def test_the_jobs_of_the_newest_runs_are_kept_and_older_ones_forgotten(tmp_path:
     with Interlock(project) as work:
         for day in range(1, 5):
             slot = a_slot(f"2026-03-0{day}", pipeline="orders")
-            run = open_run(slot, spec, work.store, NOON + timedelta(days=day)).run
+            run = open_run(slot, spec, work.store, work.clock.now()).run
             driven = Driver(work.hands, SystemPacer(work.clock)).drive(run.key)
             assert driven.run.status is RunStatus.COMPLETED
         jobs = state_dir(project) / "jobs"
@@ -37,6 +36,6 @@ def test_the_job_of_a_run_that_has_not_ended_is_never_forgotten(tmp_path: Path) 
     project = load_project(a_project(tmp_path, job="sleep 0.2"))
     spec = project.pipelines["orders"].spec
     with Interlock(project) as work:
-        run = open_run(a_slot(pipeline="orders"), spec, work.store, NOON).run
+        run = open_run(a_slot(pipeline="orders"), spec, work.store, work.clock.now()).run
         Driver(work.hands, SystemPacer(work.clock)).drive(run.key, wait=False)
         assert tidy_jobs(work, "orders", kept=0) == 0

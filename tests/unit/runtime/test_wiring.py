@@ -11,14 +11,17 @@ import psutil
 import pytest
 from tests.acceptance.cli import a_project
 
+from interlock.app.arrivals import open_run
 from interlock.app.evaluating import evaluate_pipeline
 from interlock.clients.http import HttpUnreachable
 from interlock.config.load import load_project
-from interlock.core.alerts import Alert, AlertLevel, AlertType
+from interlock.core.alerts import Alert, AlertLevel, AlertType, Notice
 from interlock.core.runs import RunStatus
 from interlock.errors import ConfigError, StoreError
-from interlock.runtime.wiring import Interlock, LazyHttp, allowed_addresses
-from interlock.testing.builders import NOON, a_key, a_slot
+from interlock.runtime.bell import Bell, place_of
+from interlock.runtime.upstream import UpstreamRuns
+from interlock.runtime.wiring import Interlock, LazyHttp, allowed_addresses, state_dir
+from interlock.testing.builders import NOON, a_slot
 
 
 def test_a_project_opens_evaluates_and_closes_without_leaving_anything_open(tmp_path: Path) -> None:
@@ -65,28 +68,29 @@ def test_a_sink_may_take_its_secret_from_an_allowed_variable(tmp_path: Path) -> 
     alerts = "alerts: [{type: file, path: 'alerts-${env:TEAM}.jsonl'}]\nenv: {allow: [TEAM]}\n"
     (root / "interlock.yaml").write_text(alerts)
     with Interlock(load_project(root), env={"TEAM": "blue"}) as work:
-        work.hands.sinks[0].deliver(an_alert(), timeout=timedelta(seconds=1))
+        work.hands.alerting.channels[0].sink.deliver(a_notice(), timeout=timedelta(seconds=1))
     assert (root / "alerts-blue.jsonl").exists()
     with pytest.raises(ConfigError, match="TEAM"):
         Interlock(load_project(root), env={})
 
 
-def an_alert() -> Alert:
-    return Alert(
+def a_notice() -> Notice:
+    alert = Alert(
         alert_id="a",
         alert_type=AlertType.RUN_FAILED,
         level=AlertLevel.ERROR,
-        run=a_key(pipeline="orders"),
+        slot=a_slot(pipeline="orders"),
         at=NOON,
         message="it failed",
     )
+    return Notice(alert=alert, at=NOON)
 
 
 def test_alerts_reach_the_sinks_that_the_project_lists(tmp_path: Path) -> None:
     stream = io.StringIO()
     with Interlock(load_project(a_project(tmp_path)), stream=stream) as work:
-        for sink in work.hands.sinks:
-            sink.deliver(an_alert(), timeout=timedelta(seconds=1))
+        for channel in work.hands.alerting.channels:
+            channel.sink.deliver(a_notice(), timeout=timedelta(seconds=1))
     assert "it failed" in stream.getvalue()
 
 
@@ -96,13 +100,10 @@ def test_loopback_is_reachable_by_default_and_nothing_else_private(tmp_path: Pat
 
 
 def test_builtin_checks_see_other_pipelines_runs(tmp_path: Path) -> None:
-    from interlock.app.arrivals import open_run
-    from interlock.runtime.wiring import UpstreamRuns
-
     project = load_project(a_project(tmp_path))
     with Interlock(project) as work:
         slot = a_slot(pipeline="orders")
-        seen = UpstreamRuns(work.store)
+        seen = UpstreamRuns(work.store, work.catalog, work.clock)
         assert seen.latest(slot) is None
         open_run(slot, project.pipelines["orders"].spec, work.store, NOON)
         found = seen.latest(slot)
@@ -122,3 +123,29 @@ def test_a_placeholder_of_a_job_in_a_sink_says_what_may_stand_there(tmp_path: Pa
     (root / "interlock.yaml").write_text("alerts: [{type: file, path: 'alerts-{{date}}.jsonl'}]\n")
     with pytest.raises(ConfigError, match=r"'date' means nothing here.*env:NAME"):
         Interlock(load_project(root))
+
+
+def test_watchers_are_woken_when_something_was_written_and_only_then(tmp_path: Path) -> None:
+    project = load_project(a_project(tmp_path))
+    with Bell(place_of(state_dir(project))) as bell:
+        with Interlock(project):
+            pass
+        assert not bell.wait(timedelta())
+        with Interlock(project) as work:
+            open_run(a_slot(pipeline="orders"), project.pipelines["orders"].spec, work.store, work.clock.now())
+            assert not bell.wait(timedelta())
+            work.ring()
+            assert bell.wait(timedelta(seconds=5))
+            work.ring()
+            assert not bell.wait(timedelta())
+            open_run(a_slot("2026-03-08", pipeline="orders"), project.pipelines["orders"].spec, work.store, NOON)
+        assert bell.wait(timedelta(seconds=5))
+
+
+def test_questions_that_are_broken_off_get_an_answer_and_starts_go_on(tmp_path: Path) -> None:
+    project = load_project(a_project(tmp_path, check="sleep 19"))
+    with Interlock(project) as work:
+        work.break_off()
+        evaluation = evaluate_pipeline(project.pipelines["orders"].spec, a_slot(pipeline="orders"), work.hands)
+        assert not evaluation.readiness.ready
+        work.break_off()

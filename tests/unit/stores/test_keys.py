@@ -62,6 +62,63 @@ def test_a_push_for_every_slot_is_another_row_than_one_for_a_slot() -> None:
     assert len({keys.push_sk("fresh", *place) for place in (("", ""), ("daily", ""), ("", "2026-03-07"))}) == 3
 
 
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_free_text_is_written_without_anything_that_has_a_meaning_and_different_texts_differently(
+    one: str, other: str
+) -> None:
+    """T-64, T-82, LAT-17."""
+    assert (keys.escaped(one) == keys.escaped(other)) == (one == other)
+    assert not set("#/\0") & set(keys.escaped(one))
+    keys.escaped(one).encode()
+
+
+@given(st.text("ab%#\0", min_size=195, max_size=205), st.text("ab%#\0", min_size=195, max_size=205))
+def test_long_texts_have_short_names_which_differ_too(one: str, other: str) -> None:
+    """BUG-122."""
+    assert (keys.escaped(one) == keys.escaped(other)) == (one == other)
+    assert len(keys.escaped(one * 100)) <= 200
+    assert keys.escaped(keys.escaped(one * 100)) != keys.escaped(one * 100)
+
+
+def test_no_two_things_beside_runs_share_a_row() -> None:
+    """T-64, LAT-30."""
+    slot = a_slot()
+    in_slot = [
+        keys.run_sk(1),
+        keys.active_sk(1),
+        keys.EXPECTED_SK,
+        keys.expected_note_sk(1),
+        *(keys.expected_pointer_sk(keys.expectations_kind(name)) for name in (None, "all", "aa")),
+        *(keys.named_note_sk(name) for name in ("", "EXPECTED", "#TOLD#00000001")),
+    ]
+    in_pipeline = [
+        keys.agenda_sk("daily"),
+        keys.PLANNED_SK,
+        keys.PAUSE_SK,
+        keys.evaluation_sk(slot),
+        keys.push_sk("aa", "", ""),
+        *(keys.marker_sk(slot, NOON, source) for source in ("", "#", "%0023")),
+        keys.note_sk(NOON, keys.PAUSE_SK),
+    ]
+    for rows in (in_slot, in_pipeline):
+        assert len(set(rows)) == len(rows)
+    assert not any(row.startswith(keys.RUN_PREFIX) for row in in_slot[1:])
+    assert not any(row.startswith(keys.AGENDA_PREFIX) for row in in_pipeline[1:])
+
+
+def test_no_two_partitions_share_a_name_whatever_the_text() -> None:
+    """T-64."""
+    free = ("aa", "aa/bb", "aa#bb", "", "example:daily:2026-03-07")
+    families = (keys.pipeline_pk, keys.spec_pk, keys.members_pk, keys.thread_pk, keys.dispatch_pk)
+    names = [family(text) for family in families for text in free]
+    assert len({*names, keys.slot_pk(a_slot()), keys.SILENCES_PK}) == len(names) + 2
+
+
+def test_never_comes_after_every_moment() -> None:
+    latest = datetime.max.replace(tzinfo=UTC)
+    assert keys.moment_or_never(latest) == keys.moment(latest) < keys.moment_or_never(None)
+
+
 def test_lists_of_a_pipeline_and_its_partition_have_names_of_their_own() -> None:
     slot: Slot = a_slot()
     names = {keys.runs_kind("aa"), keys.timeline_kind("aa"), keys.evaluations_kind("aa"), keys.pipeline_pk("aa")}

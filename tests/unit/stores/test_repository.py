@@ -16,7 +16,7 @@ from interlock.core.lifecycle import decide, opened
 from interlock.core.readiness import ALL_REQUIRED, assess
 from interlock.core.runs import Run, RunStatus
 from interlock.errors import Contention, NotFound, UnreadableRecord
-from interlock.ports.stores import Claim, Commit, Evaluation
+from interlock.ports.stores import Claim, Commit, Entry, Evaluation
 from interlock.stores.kernel import Put, Record
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
@@ -107,9 +107,11 @@ def test_names_that_begin_alike_are_kept_apart(store: Repository) -> None:
 def test_a_journal_longer_than_a_page_is_whole(store: Repository) -> None:
     """BUG-41, T-96."""
     run = _opened(store)
-    for number in range(520):
-        at = NOON + (number + 1) * MINUTE * 5
-        run = advance(run.key, Woke(at=at), store).run
+    for version in range(2, 522):
+        after = replace(run, version=version)
+        entry = Entry(version=version, at=NOON, fact=Woke(at=NOON), records=())
+        assert store.commit(Commit(before=run, after=after, entry=entry))
+        run = after
     journal = store.journal(run.key)
     assert len(journal) == run.version > 500
     assert [entry.version for entry in journal] == list(range(1, run.version + 1))
@@ -192,13 +194,16 @@ def test_equal_specs_are_kept_once_and_found_by_their_digest(store: Repository) 
     assert (later.spec(one), later.put_spec(a_spec("other"))) == (a_spec(), other)
 
 
-def test_a_spec_that_is_known_is_not_read_again_and_the_memory_of_specs_is_bounded() -> None:
+def test_a_spec_that_is_known_is_not_read_again_and_the_memory_of_specs_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("interlock.stores.repository._SPECS", 100)
     kernel = FaultyKernel(MemoryKernel())
     store = Repository(kernel)
-    digests = [store.put_spec(a_spec(tier=tier)) for tier in range(1005)]
+    digests = [store.put_spec(a_spec(tier=tier)) for tier in range(105)]
     calls = len(kernel.calls)
-    assert store.spec(digests[-1]) == a_spec(tier=1004)
-    assert store.put_spec(a_spec(tier=1004)) == digests[-1]
+    assert store.spec(digests[-1]) == a_spec(tier=104)
+    assert store.put_spec(a_spec(tier=104)) == digests[-1]
     assert len(kernel.calls) == calls
     assert store.spec(digests[0]) == a_spec(tier=0)
     assert len(kernel.calls) == calls + 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.errors import UnreadableRecord
-from interlock.stores.kernel import Record, cursor_of
-from interlock.stores.rows import Row, end_of, follower, place_of, record_of, row_of
+from interlock.stores.kernel import Place, Record, cursor_of
+from interlock.stores.rows import Row, due_place, end_of, follower, record_of, row_of, standing_of
 
 TEXT = st.text(st.sampled_from("a\ud7ff\ue000\uffff\U00010000\U0010ffff"), max_size=4)
 KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5)
@@ -28,7 +30,7 @@ def test_nothing_fits_between_a_name_and_its_follower(name: str, other: str) -> 
 @given(rank=st.text(max_size=5), pk=KEYS, sk=KEYS)
 def test_a_cursor_is_taken_apart_into_what_it_was_made_of(rank: str, pk: str, sk: str) -> None:
     """A rank may hold the separator, keys may not."""
-    assert place_of(cursor_of(Record(pk=pk, sk=sk, version=1, body={}, rank=rank))) == (rank, pk, sk)
+    assert standing_of(cursor_of(Record(pk=pk, sk=sk, version=1, body={}, rank=rank))) == (rank, pk, sk)
 
 
 def test_bodies_that_mean_the_same_are_stored_as_the_same_text() -> None:
@@ -48,3 +50,9 @@ def test_a_row_that_cannot_be_decoded_is_named(body: bytes) -> None:
 def test_a_time_beyond_the_calendar_is_named_too() -> None:
     with pytest.raises(UnreadableRecord, match="the row 's' of 'p'"):
         record_of(Row("p", "s", 1, b"{}", 2**62, None, None, ""))
+
+
+@pytest.mark.parametrize("wake_at", [-(2**62), -(2**63)])
+def test_a_due_time_before_the_calendar_hides_nothing_that_is_due(wake_at: int) -> None:
+    """LAT-27."""
+    assert due_place("p", "s", wake_at) == Place("p", "s", datetime(1, 1, 1, tzinfo=UTC))

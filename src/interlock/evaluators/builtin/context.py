@@ -49,6 +49,10 @@ class Runs(Protocol):
         """
         ...
 
+    def never(self, slot: Slot) -> str:
+        """Say why a slot that has no run will not get one by itself; nothing when it may still come."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Context:

@@ -11,12 +11,13 @@ from msgspec import Meta, Struct
 from interlock.codec.documents import document
 from interlock.core.ids import DEFAULT_SCHEDULE, NAME_RULE, PipelineName, ScheduleName, Slot, is_name
 from interlock.core.periods import Period
-from interlock.core.traits import TraitStatus
+from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import ConfigError
 from interlock.evaluators.builtin.context import Context, UpstreamRun, expand
 from interlock.ports.evaluators import Answer, Question
 
-COMPLETE: Final = "COMPLETED"
+COMPLETE: Final = ("COMPLETED", "COMPLETED_MONITORING")
+OVER: Final = ("FAILED", "CANCELLED")
 
 
 class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -36,9 +37,10 @@ class UpstreamConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class UpstreamCheck:
-    """Passes when the upstream's latest run of the slot is complete.
+    """Passes when the upstream's latest run of the slot is complete; fails while it may still become so.
 
-    A run that failed or was cancelled is a plain FAIL: a rerun may still complete it.
+    An upstream that cannot complete any more by itself (its run failed or was cancelled, its day is excluded, it is not
+    defined) fails with the category PERMANENT: whoever waits for it is told at once, and asked again when it is rerun.
     """
 
     Config = UpstreamConfig
@@ -54,8 +56,12 @@ class UpstreamCheck:
             run = self._context.runs.latest(slot)
             if run is not None:
                 return _judged(slot, run)
+        reason = f"the upstream has no run yet: looked for {' and '.join(map(str, slots))}"
+        never = [words for slot in slots if (words := self._context.runs.never(slot))]
+        if len(never) < len(slots):
+            return Answer(status=TraitStatus.FAIL, reason=reason)
         return Answer(
-            status=TraitStatus.FAIL, reason=f"the upstream has no run yet: looked for {' and '.join(map(str, slots))}"
+            status=TraitStatus.FAIL, reason=f"{reason}; none will come: {never[0]}", category=FailureCategory.PERMANENT
         )
 
     def _slots(self, question: Question) -> Iterator[Slot]:
@@ -84,15 +90,16 @@ class UpstreamCheck:
 
 def _judged(slot: Slot, run: UpstreamRun) -> Answer:
     ended = run.ended_at.isoformat() if run.ended_at else None
-    if run.status == COMPLETE:
+    if run.status in COMPLETE:
         return Answer(
             status=TraitStatus.PASS,
             value=document({"upstreamRunID": run.run_id, "completedAt": ended}),
             reason=f"{slot} is {run.status}",
         )
-    ends = "ended" if run.ended_at else "is"
+    over = run.status in OVER
     return Answer(
         status=TraitStatus.FAIL,
         value=document({"upstreamRunID": run.run_id, "upstreamStatus": run.status}),
-        reason=f"the upstream run {run.run_id} {ends} {run.status}",
+        reason=f"the upstream run {run.run_id} {'ended' if over else 'is'} {run.status}",
+        category=FailureCategory.PERMANENT if over else None,
     )

@@ -15,7 +15,7 @@ import pytest
 from interlock.errors import StoreUnavailable
 from interlock.stores.kernel import Kernel, Page, Put
 from interlock.testing.conformance.kernel_child import ROWS_IN_BATCH, arguments
-from interlock.testing.conformance.kernel_values import HOUR, NOON, TICK, a_record, at_once, increment, keep
+from interlock.testing.conformance.kernel_values import HOUR, NOON, TICK, a_record, at_once, increment, keep, places
 
 _PATIENCE = 60.0
 
@@ -95,7 +95,7 @@ class ProcessContract:
             keep(kernel, *rows)
         with closing(open_kernel()) as kernel:
             assert kernel.rows("p", "", Page()) == rows
-            assert kernel.due(NOON + HOUR, 10) == rows
+            assert kernel.due(NOON + HOUR, 10) == places(rows)
             assert kernel.listing("k", Page()) == rows
             assert kernel.commit("p", [Put(a_record(sk="0"))]) is False
 

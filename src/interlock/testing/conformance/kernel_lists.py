@@ -6,8 +6,19 @@ import pytest
 from msgspec.structs import replace
 
 from interlock.errors import StoreUnavailable
-from interlock.stores.kernel import MAX_PAGE, Check, Delete, Kernel, Page, cursor_of
-from interlock.testing.conformance.kernel_values import AWKWARD, HOUR, NOON, TICK, a_record, keep, keys, names, walk
+from interlock.stores.kernel import MAX_PAGE, Check, Delete, Kernel, Page, Place, cursor_of
+from interlock.testing.conformance.kernel_values import (
+    AWKWARD,
+    HOUR,
+    NOON,
+    TICK,
+    a_record,
+    keep,
+    keys,
+    names,
+    places,
+    walk,
+)
 
 _SIZES = (1, 2, 3, 7, 1000)
 
@@ -84,16 +95,15 @@ class DueContract:
 
     def test_a_row_is_due_at_its_instant_and_not_before(self, kernel: Kernel) -> None:
         """To the microsecond."""
-        row = a_record(wake_at=NOON)
-        keep(kernel, row, a_record(sk="never"))
+        keep(kernel, a_record(wake_at=NOON), a_record(sk="never"))
         assert kernel.due(NOON - TICK, 10) == []
-        assert kernel.due(NOON, 10) == [row]
+        assert kernel.due(NOON, 10) == [Place("p", "a", NOON)]
 
     def test_due_rows_come_earliest_first_and_ties_by_key(self, kernel: Kernel) -> None:
         """Then by partition, then by name."""
         order = [("z", "z", -1), ("a", "b", 0), ("a", "c", 0), ("b", "a", 0), ("A", "a", 1)]
         keep(kernel, *(a_record(pk, sk, wake_at=NOON + late * TICK) for pk, sk, late in reversed(order)))
-        assert keys(kernel.due(NOON + HOUR, 10)) == [(pk, sk) for pk, sk, _ in order]
+        assert kernel.due(NOON + HOUR, 10) == [Place(pk, sk, NOON + late * TICK) for pk, sk, late in order]
         assert keys(kernel.due(NOON + HOUR, 3)) == [(pk, sk) for pk, sk, _ in order[:3]]
 
     def test_a_row_is_due_once_however_often_it_is_written(self, kernel: Kernel) -> None:
@@ -101,7 +111,7 @@ class DueContract:
         keep(kernel, a_record(wake_at=NOON))
         keep(kernel, a_record(version=2, wake_at=NOON + HOUR))
         assert kernel.due(NOON, 10) == []
-        assert kernel.due(NOON + HOUR, 10) == [a_record(version=2, wake_at=NOON + HOUR)]
+        assert kernel.due(NOON + HOUR, 10) == [Place("p", "a", NOON + HOUR)]
         keep(kernel, a_record(version=3))
         assert kernel.due(NOON + HOUR, 10) == []
         keep(kernel, a_record(version=4, wake_at=NOON))
@@ -113,6 +123,13 @@ class DueContract:
         keep(kernel, *(a_record(sk=str(number), wake_at=NOON, kind="k", rank="same") for number in range(1000)))
         assert len(set(keys(kernel.due(NOON, 2000)))) == 1000
         assert len(set(keys(kernel.listing("k", Page())))) == 1000
+
+    def test_what_is_due_does_not_depend_on_what_the_rows_hold(self, kernel: Kernel) -> None:
+        """Large, empty or full of times: only the place and the instant are told."""
+        bodies: tuple[dict[str, str], ...] = ({}, {"x": "x" * 100_000}, {"wake_at": "never"})
+        rows = [a_record(sk=str(number), body=body, wake_at=NOON) for number, body in enumerate(bodies)]
+        keep(kernel, *rows)
+        assert kernel.due(NOON, 10) == places(rows)
 
     def test_a_naive_time_is_refused(self, kernel: Kernel) -> None:
         """Which instant would it be?"""

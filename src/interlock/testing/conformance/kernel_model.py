@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
+from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Place, Put, Record, cursor_of
 from interlock.testing.conformance.kernel_values import HOUR, NOON
 
 _PKS: Final = st.sampled_from(["a", "a:b", "%"])
@@ -69,10 +69,10 @@ class Model:
         found = (row for row in self.held.values() if row.kind == kind)
         return _cut(found, lambda row: (row.rank, row.pk, row.sk), page)
 
-    def due(self, before: datetime, limit: int) -> list[Record]:
+    def due(self, before: datetime, limit: int) -> list[Place]:
         """Sort, cut."""
         found = [(row.wake_at, row.pk, row.sk) for row in self.held.values() if row.wake_at and row.wake_at <= before]
-        return [self.held[pk, sk] for _, pk, sk in sorted(found)[:limit]]
+        return [Place(pk, sk, wake_at) for wake_at, pk, sk in sorted(found)[:limit]]
 
     def purge(self, now: datetime) -> int:
         """Drop what has expired."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any, Final, TypeVar
 
-from interlock.stores.kernel import MAX_BATCH, Kernel, Page, Put, Record
+from interlock.stores.kernel import MAX_BATCH, Kernel, Page, Place, Put, Record
 
 Answer = TypeVar("Answer")
 
@@ -42,12 +42,17 @@ def names(records: Sequence[Record]) -> list[str]:
     return [record.sk for record in records]
 
 
-def keys(records: Sequence[Record]) -> list[tuple[str, str]]:
+def keys(found: Sequence[Record | Place]) -> list[tuple[str, str]]:
     """Return partition and row name of each, in the order found."""
-    return [(record.pk, record.sk) for record in records]
+    return [(each.pk, each.sk) for each in found]
 
 
-def everywhere(kernel: Kernel, pk: str = "p", kind: str = "k") -> list[list[Record]]:
+def places(records: Sequence[Record]) -> list[Place]:
+    """Return what the due index must say of records, in the order given."""
+    return [Place(record.pk, record.sk, record.wake_at) for record in records if record.wake_at is not None]
+
+
+def everywhere(kernel: Kernel, pk: str = "p", kind: str = "k") -> list[Sequence[Record | Place]]:
     """Return what every list shows of a store, so that "nothing was written" can be said of all at once."""
     return [kernel.rows(pk, "", Page()), kernel.due(NOON + 1000 * HOUR, 1000), kernel.listing(kind, Page())]
 

@@ -7,6 +7,10 @@
             yield kernel
             kernel.close()
 
+        @pytest.fixture
+        def spoil(self, kernel: MyKernel) -> Spoil:
+            return lambda pk, sk: ...       # make the body of that row undecodable, behind the kernel's back
+
 A store that outlives its process passes `DurableKernelContract` too.
 """
 
@@ -18,6 +22,7 @@ import pytest
 
 from interlock.stores.kernel import Kernel
 from interlock.testing.conformance.kernel_commits import CommitContract
+from interlock.testing.conformance.kernel_damage import DamageContract
 from interlock.testing.conformance.kernel_durable import CrashContract, ProcessContract
 from interlock.testing.conformance.kernel_lists import DueContract, ListingContract, PurgeContract, RowsContract
 from interlock.testing.conformance.kernel_model import ModelContract
@@ -25,7 +30,14 @@ from interlock.testing.conformance.kernel_races import RaceContract
 
 
 class KernelContract(
-    CommitContract, RowsContract, DueContract, ListingContract, PurgeContract, RaceContract, ModelContract
+    CommitContract,
+    RowsContract,
+    DueContract,
+    ListingContract,
+    PurgeContract,
+    DamageContract,
+    RaceContract,
+    ModelContract,
 ):
     """Every sentence of the contract in `interlock.stores.kernel` that one process can see broken."""
 

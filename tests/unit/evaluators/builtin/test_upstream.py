@@ -33,7 +33,34 @@ def test_a_completed_upstream_passes_under_both_names(name: str) -> None:
     assert mapping(answer.value) == {"upstreamRunID": "silver-1", "completedAt": "2026-03-07T12:00:00+00:00"}
 
 
-@pytest.mark.parametrize("status", ["PENDING", "TRIGGERING", "RUNNING", "FAILED", "CANCELLED", "UNKNOWN"])
+def test_an_upstream_that_is_watched_for_drift_has_done_what_it_is_for() -> None:
+    assert ask({"silver:daily:2026-03-07": run("COMPLETED_MONITORING")}).status is TraitStatus.PASS
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_an_upstream_that_ended_badly_cannot_complete_any_more_by_itself(status: str) -> None:
+    answer = ask({"silver:daily:2026-03-07": run(status)})
+    assert (answer.status, answer.origin) == (TraitStatus.FAIL, Origin.EVALUATOR)
+    assert answer.category is FailureCategory.PERMANENT
+    assert status in answer.reason
+
+
+def test_an_upstream_that_will_not_run_is_told_at_once() -> None:
+    world = World(Path("/"))
+    world.nevers = {"silver:daily:2026-03-07": "silver does not run: 2026-03-07 is a Saturday, which is excluded"}
+    answer = world.ask("builtin:upstream-check", config={"upstreamPipeline": "silver"})
+    assert (answer.status, answer.category) == (TraitStatus.FAIL, FailureCategory.PERMANENT)
+    assert "Saturday" in answer.reason
+
+
+def test_an_upstream_that_may_still_run_in_another_of_the_slots_asked_about_is_waited_for() -> None:
+    world = World(Path("/"))
+    world.nevers = {"silver:h13:2026-03-07": "silver has no slot h13 2026-03-07"}
+    answer = world.ask("builtin:upstream-check", schedule="h13", config={"upstreamPipeline": "silver"})
+    assert (answer.status, answer.category) == (TraitStatus.FAIL, None)
+
+
+@pytest.mark.parametrize("status", ["PENDING", "TRIGGERING", "RUNNING", "UNKNOWN"])
 def test_any_other_status_is_a_plain_fail_that_names_it(status: str) -> None:
     answer = ask({"silver:daily:2026-03-07": run(status)})
     assert (answer.status, answer.origin, answer.category) == (TraitStatus.FAIL, Origin.EVALUATOR, None)

@@ -1,0 +1,67 @@
+"""From what the project file says about alerts to channels and subscribers that work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from interlock import plugins
+from interlock.app.channels import Alerting, Channel, Wants
+from interlock.codec.documents import mapping
+from interlock.config.project import ProjectSettings, SinkSpec
+from interlock.core.alerts import AlertLevel
+from interlock.errors import ConfigError
+from interlock.runtime.triggers import filled
+from interlock.sinks.context import SinkContext
+
+UNSAID: Final = SinkSpec(name="console", type="console", min_level=AlertLevel.WARNING)
+"""Where alerts go in a project that says nothing about them: an alert that nobody can see is none."""
+
+
+def alerting_of(settings: ProjectSettings, context: SinkContext, env: Mapping[str, str]) -> Alerting:
+    """Make the channels and subscribers of a project. `${env:NAME}` is filled in for the names that the project allows.
+
+    Raises:
+        ConfigError: one of them cannot be used; the message says which and why.
+    """
+    allowed = {name: env[name] for name in settings.env_allow if name in env}
+    return Alerting(
+        channels=tuple(_channel(spec, context, allowed) for spec in settings.sinks or (UNSAID,)),
+        subscribers=tuple((spec.name, _made(spec, context, allowed)) for spec in settings.lifecycle),
+        renotify=settings.alerting.renotify,
+        deliver_for=settings.alerting.deliver_for,
+    )
+
+
+def wants_of(settings: ProjectSettings) -> tuple[tuple[str, Wants], ...]:
+    """Return what each channel of a project takes, without making one."""
+    return tuple((spec.name, _wants(spec)) for spec in settings.sinks or (UNSAID,))
+
+
+def _channel(spec: SinkSpec, context: SinkContext, allowed: Mapping[str, str]) -> Channel:
+    sink = _made(spec, context, allowed)
+    return Channel(name=spec.name, sink=sink, wants=_wants(spec), group_by=spec.group_by, group_wait=spec.group_wait)
+
+
+def _wants(spec: SinkSpec) -> Wants:
+    return Wants(
+        min_level=spec.min_level,
+        pipelines=spec.pipelines,
+        tiers=spec.tiers,
+        owners=spec.owners,
+        types=spec.types,
+    )
+
+
+def _made(spec: SinkSpec, context: SinkContext, allowed: Mapping[str, str]) -> Any:
+    kind = plugins.load("sink", spec.type)
+    try:
+        config = filled(mapping(spec.config), {}, allowed)
+        return kind(msgspec.convert(config, kind.Config), context)
+    except KeyError as exc:
+        words = f"{exc.args[0]!r} means nothing here, because an alert has no attempt to fill it from"
+        raise ConfigError(f"the alert sink {spec.name!r} cannot be used: {words}; use ${{env:NAME}} only") from exc
+    except ValueError as exc:
+        raise ConfigError(f"the alert sink {spec.name!r} cannot be used: {exc}") from exc

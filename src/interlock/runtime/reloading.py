@@ -1,0 +1,218 @@
+"""Following the files: what changed is read again as a whole, and goes into effect as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from interlock.app.advance import advance
+from interlock.app.opening import waiting_runs
+from interlock.app.planning import plan
+from interlock.config.discover import PROJECT_FILES, yaml_files
+from interlock.config.load import load_project
+from interlock.config.project import Project, ProjectSettings
+from interlock.config.settings import Settings
+from interlock.config.source import Stamp
+from interlock.core.alerts import AlertType
+from interlock.core.events import EvaluationAsked
+from interlock.core.ids import PipelineName, RunKey
+from interlock.core.pipelines import PipelineSpec
+from interlock.core.runs import Run, RunStatus
+from interlock.errors import ConfigError, Problem
+from interlock.runtime.catalog import FileCatalog
+from interlock.runtime.guarding import guarded
+from interlock.runtime.station import ITSELF, Station
+from interlock.runtime.wiring import Interlock
+
+ACTOR: Final = "the files changed"
+_TOLD: Final = 20
+_LONGEST_REST: Final = timedelta(minutes=1)
+_FIXED: Final = (
+    "sqlite_path",
+    "provider",
+    "evaluator_dirs",
+    "env_allow",
+    "network_allow",
+    "evaluator_base_url",
+    "server",
+)
+"""Settings that a process goes by from its beginning to its end."""
+
+Signature: TypeAlias = tuple[tuple[str, Stamp | None], ...]
+
+
+class Reloader:
+    """Keeps the catalog, the agendas and the channels in line with the files. `follow` is called by one thread at a time.
+
+    `problems` are those of the files that could not be read when the process began.
+    """
+
+    def __init__(
+        self,
+        work: Interlock,
+        station: Station,
+        settings: Settings,
+        problems: Sequence[Problem] = (),
+        *,
+        load: Callable[..., Project] = load_project,
+    ) -> None:
+        self._work = work
+        self._station = station
+        self._settings = settings
+        self._load = load
+        self._project = work.project
+        self._catalog: FileCatalog = work.catalog
+        self._problems: Sequence[Problem] | None = tuple(problems)
+        self._known: dict[PipelineName, PipelineSpec] | None = None
+        self._signature = signature(self._project)
+        self._suspect: Signature | None = None
+        self._asks: dict[RunKey, str] = {}
+        self._again: dict[PipelineName, str] = {}
+        self._rest_until: datetime | None = None
+
+    def follow(self) -> None:
+        """Look whether the files have changed, and go by them if they can be used.
+
+        The first time everything is planned.
+        """
+        if self._problems is not None:
+            self._begin(self._problems)
+            self._problems = None
+        elif self._rest_until is None or self._work.clock.now() >= self._rest_until:
+            self._look()
+        self._ask_again()
+
+    def hurry(self) -> None:
+        """Look at the files the next time, however long it takes. Safe in a signal's handler."""
+        self._rest_until = None
+
+    def _look(self) -> None:
+        begins = self._work.clock.now()
+        self._follow_changes()
+        ends = self._work.clock.now()
+        # A hundred thousand files take half a second to look at: never more than a twentieth of the time.
+        self._rest_until = ends + min(max(ends - begins, timedelta()) * 20, _LONGEST_REST)
+
+    def _begin(self, problems: Sequence[Problem]) -> None:
+        if problems:
+            self._reject(problems)
+        else:
+            self._accept()
+        self._plan(unreadable=tuple(PipelineName(name) for name in self._project.broken))
+
+    def _follow_changes(self) -> None:
+        now = signature(self._project)
+        if now == self._signature:
+            if self._again:
+                self._plan()
+            return
+        try:
+            project = self._load(self._project.root, settings=self._settings)
+            alerting = guarded(self._work.alerting_of(project))
+        except ConfigError as exc:
+            # A file that is being written looks broken for a moment: it has to be so twice before people hear of it.
+            if self._suspect == now:
+                self._signature = now
+                self._reject(exc.problems or (Problem(self._project.file, 0, 0, str(exc)),))
+            self._suspect = now
+            return
+        self._suspect = None
+        self._signature = now if signature(project) == now else ()
+        self._swap(project)
+        self._station.hands = self._station.hands._replace(alerting=alerting)
+        self._accept()
+        self._plan()
+
+    def _swap(self, project: Project) -> None:
+        fixed = [name for name in _FIXED if _setting(project, name) != _setting(self._work.project, name)]
+        if fixed:
+            self._station.news(f"reload {', '.join(fixed)} of {project.file} count from the next start of the watcher")
+        self._project = project
+        self._catalog.swap(project)
+
+    # ------------------------------------------------------------------ plans
+
+    def _plan(self, unreadable: Sequence[PipelineName] = ()) -> None:
+        specs = dict(self._catalog.specs)
+        new = self._known is not None and specs != self._known
+        planned = plan(specs, self._station.hands, known=self._known, again=self._again, unreadable=unreadable)
+        for name, words in planned.troubles:
+            if self._again.get(name) != words:
+                self._station.news(f"trouble {name}: its schedules could not be planned: {words}")
+        if new:
+            self._station.news(f"reload {len(planned.changed)} changed, {len(specs)} pipelines")
+        self._known, self._again = specs, dict(planned.troubles)
+        for name in planned.changed:
+            self._ask(name, specs.get(name))
+        self._station.poke()
+
+    def _ask(self, name: PipelineName, spec: PipelineSpec | None) -> None:
+        if spec is None:
+            return
+        digest = self._station.hands.store.put_spec(spec)
+        for run in waiting_runs(name, self._station.hands):
+            if _may_follow(run) and run.spec_digest != digest:
+                self._asks[run.key] = digest
+
+    def _ask_again(self) -> None:
+        """Let runs that wait, and were never let through, be judged by the files as they are; until each has heard it."""
+        store, clock = self._station.hands.store, self._station.hands.clock
+        for key, digest in list(self._asks.items()):
+            run = store.run(key)
+            if run is None or not _may_follow(run) or run.spec_digest == digest:
+                del self._asks[key]
+                continue
+            fact = EvaluationAsked(at=clock.now(), actor=ACTOR, spec_digest=digest)
+            if advance(key, fact, store).changed:
+                del self._asks[key]
+                self._station.poke()
+
+    # ------------------------------------------------------------------ people
+
+    def _reject(self, problems: Sequence[Problem]) -> None:
+        listed = "\n".join(map(str, problems[:_TOLD]))
+        more = f"\nand {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
+        message = f"the files cannot be used as they are, and Interlock goes on by what it read before:\n{listed}{more}"
+        self._station.news(f"reload {len(problems)} problems: {problems[0]}")
+        self._station.alert(AlertType.CONFIG_REJECTED, ITSELF, message)
+
+    def _accept(self) -> None:
+        known = self._station.hands.dispatches.alert(f"{AlertType.CONFIG_REJECTED}/{ITSELF}")
+        if known is not None and known.open:
+            self._station.mended(AlertType.CONFIG_REJECTED, ITSELF, "the files can be used again")
+
+
+def _may_follow(run: Run) -> bool:
+    return run.status is RunStatus.PENDING and not run.attempt
+
+
+def _setting(project: Project, name: str) -> object:
+    settings: ProjectSettings = project.settings
+    return getattr(settings, name)
+
+
+def signature(project: Project) -> Signature:
+    """Return what changes whenever a file of the project does, without reading any."""
+    settings = project.settings
+    found: dict[str, Stamp | None] = {str(project.root / name): _stamp(project.root / name) for name in PROJECT_FILES}
+    for directory in (*settings.archetype_dirs, *settings.calendar_dirs, *settings.pipeline_dirs, *_usual(project)):
+        try:
+            found.update(yaml_files(str(directory)))
+        except OSError:
+            found[str(directory)] = None
+    return tuple(sorted(found.items()))
+
+
+def _usual(project: Project) -> tuple[Path, ...]:
+    # Directories that are not there yet count as soon as they are.
+    return tuple(project.root / name for name in ("archetypes", "calendars", "pipelines"))
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        return Stamp.of(os.stat(path))  # noqa: PTH116
+    except OSError:
+        return None

@@ -1,0 +1,81 @@
+"""A whole watcher of a project, put together: what `interlock watch` runs, and `serve` beside its server."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from interlock.config.settings import Settings
+from interlock.errors import Problem
+from interlock.runtime.bell import Bell
+from interlock.runtime.chores import PURGED, Chore, Chores, look_after_watchdog
+from interlock.runtime.guarding import guarded
+from interlock.runtime.lanes import lanes_of
+from interlock.runtime.leases import Lease
+from interlock.runtime.reloading import Reloader
+from interlock.runtime.station import News, Station
+from interlock.runtime.tidying import tidy_jobs
+from interlock.runtime.watcher import Watcher
+from interlock.runtime.wiring import Interlock
+
+PURGE_EVERY: Final = timedelta(minutes=1)
+TIDY_EVERY: Final = timedelta(minutes=10)
+WATCHDOG_EVERY: Final = timedelta(seconds=30)
+GRACE: Final = timedelta(seconds=30)
+
+
+class Watching:
+    """Watches a project on the caller's thread, until it is told to stop. `stop` and `reload` may come from anywhere."""
+
+    def __init__(
+        self, work: Interlock, bell: Bell, settings: Settings, *, problems: tuple[Problem, ...] = (), news: News
+    ) -> None:
+        project = work.project.settings
+        self._work = work
+        self._bell = bell
+        hands = work.hands._replace(alerting=guarded(work.hands.alerting))
+        self._station = Station(hands, lanes_of(project.watcher_workers), poke=bell.poke, news=news)
+        self._reloader = Reloader(work, self._station, settings, problems)
+        chores = [
+            Chore("reload", self._reloader.follow, project.watcher_reload or None),
+            Chore("purge", self._purge, PURGE_EVERY, alone=True),
+            Chore("tidy", self._tidy, TIDY_EVERY),
+        ]
+        if project.watchdog.enabled:
+            look = partial(look_after_watchdog, self._station, project.watchdog.interval)
+            chores.append(Chore("watchdog", look, WATCHDOG_EVERY, alone=True))
+        self._chores = Chores(self._station, chores)
+        self._watcher = Watcher(self._station, Lease(work.hands.members), self._chores)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Take nothing more. Safe in a signal's handler."""
+        self._stopped = True
+        self._station.stopping = True
+        self._bell.poke()
+
+    def reload(self) -> None:
+        """Look at the files now. Safe in a signal's handler."""
+        self._reloader.hurry()
+        self._chores.ask()
+
+    def watch(self, *, once: bool = False, until_idle: bool = False) -> None:
+        """Work until stopped; with `once` until what is due now is done, with `until_idle` until the jobs have ended too."""
+        while not self._stopped:
+            following = self._watcher.turn()
+            if self._watcher.idle and (once or (until_idle and not self._watcher.following)):
+                return
+            self._bell.wait(following - self._work.clock.now())
+
+    def drain(self, grace: timedelta = GRACE) -> bool:
+        """Let what is under way end, questions broken off; say whether it did within the grace. The lease is given back."""
+        return self._watcher.drain(grace, self._work.break_off)
+
+    def _purge(self) -> None:
+        self._work.kernel.purge(self._work.clock.now(), PURGED)
+
+    def _tidy(self) -> None:
+        # Of these alone anything can have grown old: to look at all of them would cost more than it frees.
+        while self._station.ended and not self._station.stopping:
+            tidy_jobs(self._work, self._station.ended.pop())
