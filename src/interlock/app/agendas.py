@@ -94,6 +94,7 @@ def _opened(agenda: Agenda, plan: Plan, subject: Subject, hands: Hands) -> Turn:
         expect(window, subject, hands, since=agenda.opened_to)
         answer = open_slot(window, subject.spec, hands, cause=Cause.SCHEDULE)
         if not isinstance(answer, Refused):
+            _not_skipped(window, subject, hands)
             opened += [answer.run] if answer.how is Opening.OPENED else []
             continue
         until = _waits_until(window, answer, subject, hands)
@@ -166,6 +167,15 @@ def expect(window: Window, subject: Subject, hands: Hands, *, since: datetime | 
         raise _lost(window)
     if excluded:
         _settle(window, subject, ExpectationState.EXCLUDED, excluded, hands)
+
+
+def _not_skipped(window: Window, subject: Subject, hands: Hands) -> None:
+    """A slot that has a run after all is expected like any other, although a slower watcher has just called it skipped."""
+    known = hands.agendas.expectation(window.slot)
+    if known is not None and known.state is ExpectationState.SKIPPED:
+        fresh = expected(subject.spec, window, subject.digest, hands.clock.now())
+        # False: somebody settled it anew. The agenda has not gone on yet, and whoever comes next looks again.
+        hands.agendas.put_expectation(replace(fresh, since=known.since, version=known.version + 1))
 
 
 def _since(known: Expectation | None, fresh: Expectation, since: datetime | None) -> Expectation:

@@ -162,6 +162,16 @@ def test_a_missed_slot_that_somebody_ran_by_hand_is_not_called_skipped() -> None
     assert scene.expectation(scene.at(13)).state is ExpectationState.EXPECTED
 
 
+def test_a_slot_that_a_slower_watcher_called_skipped_and_another_opens_is_expected_after_all() -> None:
+    scene = Scene().plan()
+    known = scene.expectation(TODAY)
+    skipped = replace(known, state=ExpectationState.SKIPPED, check_at=None, reason="missed", version=known.version + 1)
+    assert scene.hands.agendas.put_expectation(skipped)
+    assert opened(scene.open()) == ["2026-03-07"]
+    assert scene.expectation(TODAY).state is ExpectationState.EXPECTED
+    assert scene.expectation(TODAY).check_at is not None
+
+
 def test_all_missed_slots_are_made_up_for_where_the_policy_says_so() -> None:
     scene = Scene(ScheduleSpec(every=HOUR, missed=MissedPolicy.ALL, max_catch_up=2)).plan()
     scene.open()
