@@ -25,7 +25,13 @@ OLDEST_PYTHON: Final = (3, 11)
 LITTLE_SPACE: Final = 500 * 2**20
 NO_SPACE: Final = 20 * 2**20
 CLOCK_SLACK: Final = timedelta(minutes=1)
-_EXTRAS: Final = {"http": "httpx2", "postgres": "psycopg", "duckdb": "duckdb"}
+_EXTRAS: Final = {
+    "http": "httpx2",
+    "postgres": "psycopg",
+    "duckdb": "duckdb",
+    "alerts": "apprise",
+    "calendars": "holidays",
+}
 _NAMED: Final = 3
 
 

@@ -36,12 +36,15 @@ _FINAL: Final[dict[int, str]] = {
 }
 
 
+MOVED: Final = "the file was moved or removed while it was open. Put it back, and start this process again"
+
+
 def translated(exc: Exception, path: Path, doing: str) -> StoreError:
     """Return our error for one of SQLite's; `doing` completes "cannot … the store"."""
     code = getattr(exc, "sqlite_errorcode", -1)
     kind, words = StoreError, str(exc)
     if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        words = "the file was moved or removed while it was open. Put it back, and start this process again"
+        words = MOVED
     elif code & 0xFF == sqlite3.SQLITE_CANTOPEN:
         kind, words = _cannot_open(path)
     elif code & 0xFF in _RETRY:

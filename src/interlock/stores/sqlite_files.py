@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Final, Literal
 
 from interlock.errors import StoreError, StoreTooNew
-from interlock.stores.sqlite_errors import translated
+from interlock.stores.sqlite_errors import MOVED, translated
 
 APPLICATION_ID: Final = 0x494E544C  # "INTL": what tells our files from anybody else's
 SCHEMA_VERSION: Final = 1  # the number of the last file in `migrations/sqlite`
@@ -29,6 +29,7 @@ class StoreFile:
         self.path = path.absolute()
         self.busy_timeout = busy_timeout
         self.read_only = read_only
+        self._identity: tuple[int, int] | None = None
 
     def prepare(self) -> None:
         """Make the store ready to use: create it, bring it up to date, or do nothing, which is quick.
@@ -83,6 +84,9 @@ class StoreFile:
         db = self._connect("rw")
         db.execute("PRAGMA synchronous = FULL")
         self._enter_wal(db)
+        if self._identity is None:
+            there = self.path.stat()
+            self._identity = there.st_dev, there.st_ino
         return db
 
     def refuse_newer(self, db: sqlite3.Connection) -> None:
@@ -94,6 +98,20 @@ class StoreFile:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise self._too_new(version)
+
+    def refuse_moved(self) -> None:
+        """Look whether the file that is open still goes by its name: SQLite itself goes on writing into a nameless one.
+
+        Raises:
+            StoreError: it was moved or removed, or another stands in its place.
+        """
+        try:
+            now = self.path.stat()
+            same = (now.st_dev, now.st_ino) == self._identity
+        except OSError:
+            same = False
+        if not same:
+            raise StoreError(f"cannot write the store {self.path}: {MOVED}")
 
     def wal_size(self) -> int:
         """Return the bytes in the write-ahead log; 0 when there is none."""

@@ -121,6 +121,7 @@ class GroupWriter:
         try:
             if self._queue and not self._closed:
                 db = self._connection()
+                self._file.refuse_moved()
                 db.execute("BEGIN IMMEDIATE")
                 self._file.refuse_newer(db)
                 self._take_all()

@@ -16,7 +16,7 @@ from tests.unit.stores.sqlite_tools import a_row, on_connect, put, python, raw, 
 
 from interlock.errors import StoreError, StoreTooNew, StoreUnavailable
 from interlock.stores import sqlite_files
-from interlock.stores.kernel import Page, Record
+from interlock.stores.kernel import Page, Put, Record
 from interlock.stores.sqlite import SqliteKernel
 
 CRASH_WITH_LOG = """
@@ -287,3 +287,16 @@ def _readable_store(folder: Path) -> Path:
         kernel.commit("p", put(a_row()))
     path.chmod(0o444)
     return path
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_whose_file_was_moved_away_takes_nothing_more(tmp_path: Path, replaced: bool) -> None:
+    """What is written into a file that has no name any more is lost, and the next process would start everything anew."""
+    path = tmp_path / "store.db"
+    with closing(SqliteKernel(path)) as kernel:
+        assert kernel.commit("p", [Put(Record(pk="p", sk="one", version=1, body={}))])
+        path.rename(tmp_path / "elsewhere.db")
+        if replaced:
+            SqliteKernel(path).close()
+        with pytest.raises(StoreError, match="moved or removed"):
+            kernel.commit("p", [Put(Record(pk="p", sk="two", version=1, body={}))])
