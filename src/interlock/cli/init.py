@@ -33,6 +33,7 @@ def command(directory: Path) -> None:
     say("  interlock evaluate example")
     say("  interlock run example")
     say("  interlock status")
+    say("  interlock watch")
 
 
 def schema_files() -> dict[str, bytes]:
