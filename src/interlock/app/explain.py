@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from interlock.app.hands import Store
 from interlock.app.queries import evidence_of, latest_subject
 from interlock.app.views import AttemptView, ReadinessView, View, attempt_view, readiness_view
 from interlock.core.documents import Document
@@ -15,6 +15,9 @@ from interlock.core.runs import STARTED, Run, RunStatus, Watch
 from interlock.core.times import format_duration
 from interlock.core.traits import FailureCategory, TraitResult, TraitSpec, TraitStatus
 from interlock.ports.stores import Evaluation
+
+if TYPE_CHECKING:
+    from interlock.app.hands import Store
 
 
 class TraitWhy(View, frozen=True, kw_only=True, rename="camel"):

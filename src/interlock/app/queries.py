@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from interlock.app.hands import Store
 from interlock.app.views import (
     EventView,
     ReadinessView,
@@ -27,6 +26,9 @@ from interlock.core.runs import SUCCEEDED, Run
 from interlock.core.schedules import Window, current_window, deadlines, exclusion, window_of
 from interlock.core.traits import TraitResult
 from interlock.ports.stores import Evaluation, Runs
+
+if TYPE_CHECKING:
+    from interlock.app.hands import Store
 
 RECENT: Final = 5
 UNKNOWN: Final = "UNKNOWN"
