@@ -138,6 +138,9 @@ def _skip(skip: Skip, subject: Subject, hands: Hands) -> None:
     if pause is not None and pause.at <= skip.window.opens_at < pause.until:
         words = f"{words}; the pipeline was paused by {pause.actor}: {pause.reason}"
     _settle(skip.window, subject, ExpectationState.SKIPPED, words, hands)
+    if hands.store.latest_run(slot) is not None:
+        # Another watcher opened it between the two.
+        _not_skipped(skip.window, subject, hands)
 
 
 # ---------------------------------------------------------------------- expectations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 
 import pytest
@@ -10,11 +11,11 @@ from tests.unit.app.agenda_scene import DAY, EXAMPLE, HOUR, TODAY, TOMORROW, Sce
 
 from interlock.app.advance import advance
 from interlock.app.agendas import Turn
-from interlock.app.arrivals import open_run
+from interlock.app.arrivals import Opened, open_run
 from interlock.app.pausing import pause, resume
-from interlock.core.chronicle import EventKind
+from interlock.core.chronicle import EventKind, EventRecord
 from interlock.core.events import CancelAsked
-from interlock.core.expectations import ExpectationState
+from interlock.core.expectations import Expectation, ExpectationState
 from interlock.core.pipelines import (
     Deadline,
     ExclusionSpec,
@@ -25,6 +26,7 @@ from interlock.core.pipelines import (
 )
 from interlock.core.runs import Cause
 from interlock.errors import StoreUnavailable
+from interlock.stores.agendas import AgendaRows
 from interlock.testing.builders import MINUTE, NOON
 
 # ---------------------------------------------------------------------- opening
@@ -170,6 +172,27 @@ def test_a_slot_that_a_slower_watcher_called_skipped_and_another_opens_is_expect
     assert opened(scene.open()) == ["2026-03-07"]
     assert scene.expectation(TODAY).state is ExpectationState.EXPECTED
     assert scene.expectation(TODAY).check_at is not None
+
+
+def test_a_slot_that_another_watcher_opens_while_it_is_called_skipped_is_expected_after_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(ScheduleSpec(every=HOUR)).plan()
+    scene.open()
+    scene.clock.advance(2 * HOUR)
+    rows = scene.hands.agendas
+    between: list[Opened] = []
+    real = type(rows).put_expectation
+
+    def meanwhile(self: AgendaRows, expectation: Expectation, records: Sequence[EventRecord] = ()) -> bool:
+        if expectation.state is ExpectationState.SKIPPED and not between:
+            between.append(open_run(expectation.slot, scene.spec, scene.store, scene.clock.now()))
+        return real(self, expectation, records)
+
+    monkeypatch.setattr(type(rows), "put_expectation", meanwhile)
+    scene.open()
+    assert len(between) == 1
+    assert scene.expectation(scene.at(13)).state is ExpectationState.EXPECTED
 
 
 def test_all_missed_slots_are_made_up_for_where_the_policy_says_so() -> None:
