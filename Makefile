@@ -115,6 +115,10 @@ bench: $(DEV_STAMP) ## measure, and fail on a broken budget
 docs: $(DOCS_STAMP) ## build the documentation into site/
 	@$(DOCS_VENV)/bin/zensical build --clean --strict
 
+.PHONY: kill
+kill: $(DEV_STAMP) ## kill -9 the watcher of a busy fleet N times and show what became of every slot (N=50)
+	@$(BIN)/python scripts/kill_watcher.py $(or $(N),50)
+
 .PHONY: golden
 golden: $(DEV_STAMP) ## rewrite the golden files and generated pages; read the diff before committing it
 	@$(BIN)/python scripts/trap_table.py
