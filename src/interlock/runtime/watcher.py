@@ -48,7 +48,7 @@ class Watcher:
         self._runs = RunWork(station, self._finished)
         self._troubles = 0
         self._full = False
-        self._picked_at = datetime.min.replace(tzinfo=UTC)
+        self._picked_at = self._deep_at = datetime.min.replace(tzinfo=UTC)
         self._recalled = False
         self._progress: datetime | None = None
         self._nothing_due = False
@@ -107,13 +107,18 @@ class Watcher:
         if self._full and self._flights.runs > CAPACITY // 2 and timedelta() <= now - self._picked_at < _BREATH:
             return self._picked_at + _BREATH  # there is no room: to look again for every run that ends would cost more
         limit = _PAGE + CAPACITY + _ROWS_EACH * len(self._flights) + len(self._rests)
+        deep_at = self._deep_at
         while True:
             rows = self._station.hands.store.due(now + POLL, limit)
             fresh = self._fresh(rows, now)
-            # Rows that are busy, resting or somebody else's must not hide what is behind them.
+            # Rows that are busy, resting or somebody else's must not hide what is behind them. But while there is work in
+            # hand, to read tens of thousands for every run that ends would cost more than the runs: once a second does.
             if len(fresh) >= CAPACITY or len(rows) < limit or limit >= _LARGEST_PAGE:
                 break
-            limit = min(limit * 4, _LARGEST_PAGE)
+            if self._flights.runs and timedelta() <= now - self._deep_at < POLL:
+                break
+            deep_at, limit = now, min(limit * 4, _LARGEST_PAGE)
+        self._deep_at = deep_at
         for unit in fresh:
             self.take_up(unit)
         self._full, self._picked_at = self._flights.runs >= CAPACITY, now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from interlock.core.pipelines import Deadline, ScheduleSpec, SlaSpec, TriggerSpe
 from interlock.core.runs import RunStatus
 from interlock.core.traits import TraitStatus
 from interlock.errors import SinkError, UnsafeDecision
+from interlock.ports.stores import DueWork
 from interlock.ports.triggers import JobState
 from interlock.runtime import watcher as watcher_module
 from interlock.runtime.flights import LONGEST_REST
@@ -153,6 +154,32 @@ def test_rows_that_are_busy_never_hide_what_is_behind_them(monkeypatch: pytest.M
     rig.lane("evaluations").go()
     rig.turns(5)
     assert all(rig.run(key).status is RunStatus.RUNNING for key in keys_of)
+
+
+def test_what_is_far_behind_the_busy_rows_is_looked_for_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher_module, "CAPACITY", 4)
+    monkeypatch.setattr(watcher_module, "_PAGE", 1)
+    specs = [a_spec(name=f"p-{number:03d}", trigger=None) for number in range(60)]
+    rig = Rig(*specs)
+    for spec in specs:
+        rig.open(spec)
+    rig.lane("evaluations").held = True
+    rig.turns(1)
+    pages: list[int] = []
+    due = rig.store.due
+
+    def counted(before: datetime, limit: int) -> tuple[DueWork, ...]:
+        pages.append(limit)
+        return due(before, limit)
+
+    monkeypatch.setattr(rig.store, "due", counted)
+    looks = []
+    for _ in range(4):
+        rig.clock.advance(SECOND * 0.6)
+        rig.turns(1)
+        looks.append(max(pages) > 60)
+        pages.clear()
+    assert looks == [True, False, True, False]
 
 
 def test_one_pipeline_takes_a_quarter_of_what_can_be_in_hand_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
