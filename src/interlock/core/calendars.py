@@ -8,7 +8,6 @@ from typing import Final
 
 from msgspec import Struct
 
-MOST_BUSINESS_DAYS: Final = 23
 _ONE_DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 
