@@ -47,6 +47,7 @@ class Station:
 
     def alert(self, kind: AlertType, subject: str, message: str, *, key: RunKey | None = None) -> None:
         """Tell people of something about Interlock itself, or about what it cannot work on."""
+        spec = None if key is None else self.hands.catalog.spec(key.slot.pipeline)
         raise_alert(
             Alert(
                 alert_id=alert_id(kind, subject),
@@ -56,6 +57,8 @@ class Station:
                 message=message,
                 slot=None if key is None else key.slot,
                 run_id=RunId("") if key is None else key.run_id,
+                tier=0 if spec is None else spec.tier,
+                owner="" if spec is None else spec.owner,
             ),
             self.hands,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
 from tests.unit.runtime.rig import Rig
 from tests.unit.runtime.watched import DAILY, HOUR, SPEC, first_start
 
@@ -242,7 +243,7 @@ def test_a_start_that_cannot_be_known_yet_is_tried_again_later_each_time() -> No
 
 
 def test_a_job_that_nobody_can_stop_is_told_to_people_after_ten_tries_and_not_tried_for_ever() -> None:
-    rig = Rig(SPEC, planned=True)
+    rig = Rig(replace(SPEC, tier=2, owner="data"), planned=True)
     rig.turns()
     key = RunKey(a_slot())
     rig.trigger.cancel_trouble = TriggerError("nobody answers")
@@ -250,6 +251,8 @@ def test_a_job_that_nobody_can_stop_is_told_to_people_after_ten_tries_and_not_tr
     rig.play(CANCEL_TRIES * MINUTE)
     assert rig.told() == [AlertType.CANCEL_UNCONFIRMED]
     assert rig.store.outstanding(key) == ()
+    (record,) = rig.station.hands.dispatches.alerts(limit=9)
+    assert (record.alert.tier, record.alert.owner) == (2, "data"), "it is routed like any other of the pipeline's"
 
 
 def test_a_job_that_is_cancelled_is_stopped() -> None:
