@@ -45,7 +45,9 @@ class Node:
         self.news: list[str] = []
         self.station = Station(hands, lanes_of(workers), poke=self.bell.poke, news=self.news.append)
         process = Process(f"host-of-{name}", 1, "1")
-        self.watcher = Watcher(self.station, Lease(hands.members, process=process))
+        self.dead: set[str] = set()
+        lease = Lease(hands.members, process=process, gone=lambda member, _: member.host in self.dead)
+        self.watcher = Watcher(self.station, lease)
         self.stopped = False
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
@@ -215,15 +217,14 @@ def _starts(node: Node) -> int:
     return sum(line.startswith("started") for line in node.news)
 
 
-def test_the_share_of_a_watcher_that_dies_is_taken_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlock.runtime.leases.LENGTH", SECOND)
-    monkeypatch.setattr("interlock.runtime.leases.LOOK", timedelta(milliseconds=100))
+def test_the_share_of_a_watcher_that_dies_is_taken_over(world: World) -> None:
     specs = [a_spec(name=f"p-{number:02d}", schedules=(HOURLY,)) for number in range(20)]
     store = Repository(MemoryKernel())
     hands = world.hands(store, *specs)
     nodes = [world.watch(hands, f"n{place}") for place in range(2)]
     assert soon(lambda: all(len(node.watcher._lease.living) == 2 for node in nodes))
     nodes[1].stop()
+    nodes[0].dead.add("host-of-n1")
     plan({spec.name: spec for spec in specs}, hands)
     assert soon(lambda: world.trigger.started == 20)
     assert Counter(line.partition(" ")[0] for line in nodes[0].news)["opened"] == 20
