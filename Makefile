@@ -119,10 +119,15 @@ docs: $(DOCS_STAMP) ## build the documentation into site/
 kill: $(DEV_STAMP) ## kill -9 the watcher of a busy fleet N times and show what became of every slot (N=50)
 	@$(BIN)/python scripts/kill_watcher.py $(or $(N),50)
 
+.PHONY: soak
+soak: $(DEV_STAMP) ## two servers on one store, with everybody at them at once, for N seconds (N=600); then every guarantee is checked
+	@$(BIN)/python -m scripts.soak --seconds $(or $(N),600)
+
 .PHONY: golden
 golden: $(DEV_STAMP) ## rewrite the golden files and generated pages; read the diff before committing it
 	@$(BIN)/python scripts/trap_table.py
 	@$(BIN)/python -m interlock.testing.fleet.trace --write tests/data/traces
+	@$(BIN)/python -m interlock.server.openapi --write docs/reference/openapi.json --page docs/reference/http-api.md
 
 .PHONY: clean
 clean: ## remove what tools leave behind; the environments stay

@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
-MODULES: Final = ("store_commit", "advance", "evaluations", "config_load", "cli_start", "fleet")
+MODULES: Final = (
+    "store_commit",
+    "advance",
+    "evaluations",
+    "config_load",
+    "cli_start",
+    "fleet",
+    "serving",
+    "connections",
+)
 
 
 class Row(NamedTuple):

@@ -19,6 +19,7 @@ _HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 _LOCATION: Final = re.compile(
     r"(?i)\b[a-z][a-z0-9+.-]*://|\bfile:|(?<!\S)(?:\.{0,2}/|~/|[a-z]:\\)|(?<!\S)(?:-i|-f|--[a-z-]*(?:index|links|host)[a-z-]*)\b"
 )
+_SERVED: Final = ("server", "http", "metrics", "tracing", "calendars")
 _PIN: Final = re.compile(r"==([^\s;,*]+)$")
 
 
@@ -66,11 +67,12 @@ def read_lock(name: str, text: str) -> tuple[list[Pin], list[str]]:
 
 
 def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]]:
-    """Return what each lock has to satisfy: run has the bare set, dev the extras and the tools too, docs its own."""
+    """Return what each lock has to satisfy: run has the bare set, serve a server's extras, dev all of them and the tools."""
     project, groups = pyproject["project"], pyproject["dependency-groups"]
     bare = [*project["dependencies"], *entries(build)]
     extras = [text for extra in project["optional-dependencies"].values() for text in extra]
-    lists = {"run": bare, "dev": [*bare, *extras, *groups["dev"]], "docs": groups["docs"]}
+    serving = [text for extra in _SERVED for text in project["optional-dependencies"].get(extra, ())]
+    lists = {"run": bare, "serve": [*bare, *serving], "dev": [*bare, *extras, *groups["dev"]], "docs": groups["docs"]}
     own = canonicalize_name(project["name"])
     return {
         lock: [req for req in map(Requirement, texts) if canonicalize_name(req.name) != own]

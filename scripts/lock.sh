@@ -16,5 +16,6 @@ pin() {
 }
 
 pin run pyproject.toml requirements/build.in
+pin serve pyproject.toml requirements/build.in --extra server --extra metrics --extra tracing --extra calendars
 pin dev pyproject.toml requirements/build.in --extra all --group pyproject.toml:dev
 pin docs --group pyproject.toml:docs

@@ -12,14 +12,24 @@
     ├── SinkError              an alert was not delivered
     ├── Contention             lost the same race too often
     ├── UnsafeDecision         the core decided something a safety constraint forbids
-    └── NotFound
+    ├── NotFound
+    ├── Invalid                what was asked cannot be understood
+    │   └── Unregistrable      (a ConfigError too) such a pipeline cannot be registered; carries every problem found
+    ├── Declined               what was asked is understood, and not done
+    │   ├── NotReady           the traits say no, or could not tell
+    │   ├── Conflict           already running, already done, or told otherwise before
+    │   ├── Refused            before its window, after it, excluded, paused, used up
+    │   ├── Unauthorized       nobody knows who asks
+    │   ├── NotAllowed         who asks may not do this
+    │   └── Busy               too much at once; later it may be done
+    └── ServerUnavailable      a server did not answer; what was asked may or may not have been done
 
 A failing evaluator is not an exception: it is a result with a category. A lost race is not an exception: it is ``False``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -115,4 +125,59 @@ class UnsafeDecision(InterlockError):
 
 
 class NotFound(InterlockError):
-    """The named pipeline, run or file does not exist."""
+    """The named pipeline, run or file does not exist. `details` is for programs, as those of `Declined`."""
+
+    def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
+        self.details: Mapping[str, object] = dict(details or {})
+        super().__init__(message)
+
+
+class Invalid(InterlockError):
+    """What was asked cannot be understood: a value is missing, of the wrong type, or contradicts another."""
+
+
+class Unregistrable(Invalid, ConfigError):
+    """A pipeline that was handed in cannot be registered at all: its name, its archetype or its kind of trigger."""
+
+
+class Declined(InterlockError):
+    """What was asked is understood, and not done. Nothing was changed by it, but for what `details` says.
+
+    `details` is for programs: a JSON object that goes into the answer beside the message.
+    """
+
+    def __init__(self, message: str, *, details: Mapping[str, object] | None = None) -> None:
+        self.details: Mapping[str, object] = dict(details or {})
+        super().__init__(message)
+
+
+class NotReady(Declined):
+    """The traits say no, or, with ``undecided`` in the details, could not tell. Nothing was started."""
+
+
+class Conflict(Declined):
+    """It is already running, already done, or was told otherwise before."""
+
+
+class Refused(Declined):
+    """Something speaks against it: it is before its window or after it, excluded, paused, or used up."""
+
+
+class Unauthorized(Declined):
+    """Nobody knows who asks: the key is missing or unknown."""
+
+
+class NotAllowed(Declined):
+    """Who asks is known, and may not do this."""
+
+
+class Busy(Declined):
+    """Too much is asked at once. ``retry_after`` is when it may be asked again."""
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class ServerUnavailable(InterlockError):
+    """A server did not answer, or said that it cannot now. What was asked may or may not have been done."""

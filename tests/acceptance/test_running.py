@@ -185,13 +185,13 @@ def test_a_push_without_an_end_is_refused(tmp_path: Path) -> None:
     file = project / "pipelines" / "orders.yaml"
     file.write_text(file.read_text().replace("./evaluators/check", "push"))
     said = interlock("traits", "push", "orders", "data-check", "--status", "PASS", cwd=project)
-    assert (said.code, "--ttl" in said.err) == (2, True)
+    assert (said.code, "a ttl is needed" in said.err) == (2, True)
 
 
 def test_a_push_to_a_trait_that_something_else_checks_is_refused(tmp_path: Path) -> None:
     """T-78: a push never outranks an evaluator."""
     said = interlock("traits", "push", "orders", "data-check", "--status", "PASS", cwd=a_project(tmp_path))
-    assert (said.code, "evaluator: push" in said.err) == (2, True)
+    assert (said.code, "evaluator: push" in said.err) == (7, True)
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "run", "status", "why", "history", "events"])

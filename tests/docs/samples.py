@@ -7,14 +7,19 @@ end names: `# exit 1`.
 
 A fenced block with a `title="path"` is a file, written when its turn comes, executable if it begins with `#!`; after a YAML file
 the project is validated. An HTML comment `<!-- $ command -->` is a command that readers do not see.
+
+The command `interlock serve &` starts a server on a port of its own, which `INTERLOCK_SERVER` names to every later command.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
@@ -27,6 +32,7 @@ _HIDDEN: Final = re.compile(r"^<!-- \$ (?P<command>.+) -->$")
 _TITLE: Final = re.compile(r'title="(?P<path>[^"]+)"')
 _EXIT: Final = re.compile(r"#\s*exit (?P<code>\d+)\s*$")
 _DEADLINE: Final = 60
+_SERVE: Final = "interlock serve &"
 
 
 class Command(NamedTuple):
@@ -108,13 +114,45 @@ class Session:
         self._home.mkdir()
         self.cwd = folder / "work"
         self.cwd.mkdir()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._server_url = ""
 
     def play(self, sample: Sample) -> None:
         """Do what a sample shows, and fail unless what happens is what it says."""
-        if isinstance(sample, Command):
+        if isinstance(sample, Command) and sample.text == _SERVE:
+            self._serve()
+        elif isinstance(sample, Command):
             self._run(sample)
         elif sample.path:
             self._write(sample)
+
+    def close(self) -> None:
+        """Stop the server, if the page has started one."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(_DEADLINE)
+
+    def _serve(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        log = self._folder / "server.log"
+        with log.open("wb") as out:
+            self._server = subprocess.Popen(
+                [str(Path(sys.executable).with_name("interlock")), "serve", "--addr", f"127.0.0.1:{port}"],
+                cwd=self.cwd,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+        self._server_url = f"http://127.0.0.1:{port}"
+        ends = time.monotonic() + _DEADLINE
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+            if self._server.poll() is not None or time.monotonic() > ends:
+                raise AssertionError(f"the server does not answer:\n{log.read_text()}")
+            time.sleep(0.05)
 
     def _run(self, command: Command) -> None:
         script = f"{command.text}\nstatus=$?\npwd > {str(self._pwd)!r}\nexit $status\n"
@@ -154,4 +192,5 @@ class Session:
             "LANG": "C.UTF-8",
             "COLUMNS": "120",
             "NO_COLOR": "1",
+            **({"INTERLOCK_SERVER": self._server_url} if self._server_url else {}),
         }

@@ -8,8 +8,21 @@ import msgspec
 import pytest
 from tests.docs.samples import ROOT
 
-from interlock.app import alert_views, explain, previews, queries, shadow_report, views, watchviews
-from interlock.cli import backfill, calendar, doctor, marker, pause, pipelines, schedule, status, watchdog
+from interlock.api import planning, registering
+from interlock.app import (
+    alert_views,
+    control_views,
+    explain,
+    previews,
+    push_views,
+    queries,
+    rerun_views,
+    sensor_views,
+    shadow_report,
+    views,
+    watchviews,
+)
+from interlock.cli import doctor, keys, pipelines, watchdog
 from interlock.errors import Problem
 
 PAGE = (ROOT / "docs/reference/json-output.md").read_text()
@@ -17,10 +30,11 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Readiness": views.ReadinessView,
     "Trait": views.TraitView,
     "Run": views.RunView,
+    "Blocker": views.BlockerView,
     "Sla": views.SlaView,
     "Attempt": views.AttemptView,
     "Status": views.StatusView,
-    "StatusList": status.StatusList,
+    "StatusList": watchviews.StatusList,
     "Slot": views.WindowView,
     "Why": explain.Why,
     "TraitWhy": explain.TraitWhy,
@@ -41,20 +55,26 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Expectation": watchviews.ExpectationView,
     "Scan": watchdog.Scan,
     "ScanCheck": watchdog.ScanCheck,
+    "NewKey": keys.NewKeyView,
+    "KeyList": keys.KeyList,
+    "Key": keys.KeyView,
     "PipelineList": pipelines.PipelineList,
     "Pipeline": pipelines.PipelineView,
-    "PushedResult": views.PushView,
-    "SchedulePreviewList": schedule.SchedulePreviewList,
+    "PushedResult": push_views.PushView,
+    "SensorWritten": sensor_views.SensorWritten,
+    "Sensor": sensor_views.SensorView,
+    "SensorList": sensor_views.SensorList,
+    "SchedulePreviewList": planning.SchedulePreviewList,
     "SchedulePreview": previews.SchedulePreview,
     "SlotPreview": previews.SlotPreview,
     "Moment": previews.MomentView,
     "ClockChange": previews.ClockChange,
-    "Calendar": calendar.CalendarView,
-    "Pause": pause.PauseView,
-    "PauseList": pause.PauseList,
-    "Marker": marker.MarkerView,
-    "Backfill": backfill.Backfill,
-    "BackfillSlot": backfill.BackfillSlot,
+    "Calendar": registering.CalendarView,
+    "Pause": control_views.PauseView,
+    "PauseList": control_views.PauseList,
+    "Marker": control_views.MarkerView,
+    "Backfill": rerun_views.BackfillView,
+    "BackfillSlot": rerun_views.BackfillSlotView,
     "ShadowReport": shadow_report.ShadowReport,
     "ShadowSlot": shadow_report.ShadowSlot,
     "Doctor": doctor.Doctor,

@@ -41,8 +41,11 @@ def _today() -> date:
 def _play(page: Path, folder: Path) -> None:
     folder.mkdir()
     session = Session(folder)
-    for sample in samples(page.read_text()):
-        session.play(sample)
+    try:
+        for sample in samples(page.read_text()):
+            session.play(sample)
+    finally:
+        session.close()
 
 
 @pytest.mark.parametrize("block", BLOCKS)

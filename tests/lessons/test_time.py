@@ -15,7 +15,6 @@ from tests.unit.config.projects import loaded, problems_of, small_project, write
 
 from interlock.app.markers import Arrival, arrive
 from interlock.app.reruns import Rerun, ask_rerun
-from interlock.cli.instants import instant_of
 from interlock.codec.documents import document
 from interlock.core.calendars import DaySet
 from interlock.core.ids import DEFAULT_SCHEDULE, PipelineName, ScheduleName, Slot
@@ -33,6 +32,7 @@ from interlock.core.pipelines import (
 from interlock.core.runs import Cause, RunStatus, SlaState, Watch
 from interlock.core.schedules import deadlines, limits, window_of, windows
 from interlock.core.traits import DriftSpec, TraitStatus
+from interlock.operations.instants import instant_of
 from interlock.ports.controls import Marker
 from interlock.ports.evaluators import Answer, Question
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_key, a_slot, a_spec, a_trait

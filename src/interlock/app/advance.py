@@ -18,6 +18,7 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Run
 from interlock.errors import Contention, NotFound, UnsafeDecision
 from interlock.ports.stores import Commit, Entry
+from interlock.ports.telemetry import Step, StepKind
 
 TRIES: Final = 50
 
@@ -41,19 +42,32 @@ def advance(key: RunKey, event: Event, store: Store, *, settles: CommandId | Non
         UnsafeDecision: the decision would break a safety constraint; nothing was written.
         Contention: somebody else was faster every time; nothing was written.
     """
+    with store.telemetry.step(StepKind.DECISION, key.slot, key.run_id, event=type(event).__name__) as step:
+        advanced = _advanced(key, event, store, settles, step)
+        step.told(outcome="changed" if advanced.changed else "unchanged", version=str(advanced.run.version))
+        return advanced
+
+
+def _advanced(key: RunKey, event: Event, store: Store, settles: CommandId | None, step: Step) -> Advanced:
     for _ in range(TRIES):
         before = store.run(key)
         if before is None:
+            step.told(outcome="missing")
             raise NotFound(f"there is no run {key}")
         spec = store.spec(_digest(before, event))
+        step.phase("load")
         decision = decide(before, event, spec)
         guard(before, event, decision, spec)
+        step.phase("decide")
         if decision.run == before:
             if settles is not None:
                 store.settle(key, settles)
             return Advanced(run=before, changed=False)
-        if store.commit(change_of(before, event, decision, settles=settles)):
+        done = store.commit(change_of(before, event, decision, settles=settles))
+        step.phase("commit")
+        if done:
             return Advanced(run=decision.run, changed=True, commands=decision.commands)
+    step.told(outcome="contention")
     raise Contention(f"the run {key} could not be advanced: others kept changing it first. Nothing was lost; try again")
 
 

@@ -63,6 +63,13 @@ class AlertList(View, frozen=True, kw_only=True, rename="camel"):
     next: str | None
 
 
+class AlertEnd(View, frozen=True, kw_only=True, rename="camel"):
+    """What came of a person's word that a fact holds no longer. `resolved` says that it ended the alert: not before it."""
+
+    resolved: bool
+    alert: AlertView
+
+
 class ChannelWhy(View, frozen=True, kw_only=True, rename="camel"):
     """What one channel has to do with an alert, and why. `state` is that of its latest telling, or `never`."""
 
@@ -105,6 +112,13 @@ class SilenceList(View, frozen=True, kw_only=True, rename="camel"):
     """The silences that are not over."""
 
     items: tuple[SilenceView, ...]
+
+
+class SilenceEnd(View, frozen=True, kw_only=True, rename="camel"):
+    """A silence that is over now. `freed` counts the alerts that waited for its end and are due."""
+
+    silence_id: str
+    freed: int
 
 
 class ChannelTest(View, frozen=True, kw_only=True, rename="camel"):

@@ -18,6 +18,7 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import STARTED, SUCCEEDED, Cause, Override, Run
 from interlock.core.schedules import Limits, in_own_zone, limits, window_of
 from interlock.errors import NotFound
+from interlock.ports.telemetry import StepKind
 
 _UNPLANNED: Final = timedelta(days=1)
 
@@ -81,6 +82,11 @@ def open_rerun(
     Raises:
         NotFound: the slot never had a run, so there is nothing to do again.
     """
+    return open_again_on(Terms(cause=cause, note=note, override=override), slot, spec, store, at)
+
+
+def open_again_on(terms: Terms, slot: Slot, spec: PipelineSpec, store: Store, at: datetime) -> Opened:
+    """Open another run of a slot on terms, to which its limits are added; see `open_rerun`."""
     slot = in_own_zone(spec, slot)
     existing = store.latest_run(slot)
     if existing is None:
@@ -88,8 +94,8 @@ def open_rerun(
     if not existing.ended:
         return _found(existing)
     key = RunKey(slot, existing.key.number + 1)
-    terms = Terms(cause=cause, note=note, override=override, limits=limits_of(slot, spec, at))
-    return _claim(opened(key, spec, store.put_spec(spec), at, terms), spec, store)
+    limited = replace(terms, limits=limits_of(slot, spec, at))
+    return _claim(opened(key, spec, store.put_spec(spec), at, limited), spec, store)
 
 
 def limits_of(slot: Slot, spec: PipelineSpec, at: datetime) -> Limits:
@@ -103,8 +109,13 @@ def limits_of(slot: Slot, spec: PipelineSpec, at: datetime) -> Limits:
 
 
 def _claim(decision: Decision, spec: PipelineSpec, store: Store) -> Opened:
-    guard(None, None, decision, spec)
-    if store.commit(change_of(None, None, decision)):
+    key = decision.run.key
+    with store.telemetry.step(StepKind.DECISION, key.slot, key.run_id, event="Opened") as step:
+        guard(None, None, decision, spec)
+        done = store.commit(change_of(None, None, decision))
+        step.phase("commit")
+        step.told(outcome="changed" if done else "unchanged", version=str(decision.run.version))
+    if done:
         return Opened(run=decision.run, how=Opening.OPENED)
     winner = store.latest_run(decision.run.key.slot)
     assert winner is not None  # noqa: S101  (the commit failed because it is there, and runs are never removed)

@@ -19,6 +19,7 @@ from interlock.core.dispatching import AlertRecord, Dispatch, Publication
 from interlock.errors import SinkError
 from interlock.ports.controls import Silence
 from interlock.ports.sinks import Sink, Subscriber
+from interlock.ports.telemetry import Step, StepKind
 
 LEASE_GRACE: Final = timedelta(seconds=30)
 FOLDED_TOLD: Final = 20
@@ -135,8 +136,10 @@ def _tell(record: Dispatch, delivery: Delivery, hands: Hands) -> None:
     if isinstance(record, Publication):
         if _held_up(record, hands):
             return
-        subscriber = dict(hands.alerting.subscribers).get(delivery.target.name)
-        heard = Outcome(_GONE) if subscriber is None else _called(partial(_publish, subscriber, record.event), hands)
+        name, event = delivery.target.name, record.event
+        subscriber = dict(hands.alerting.subscribers).get(name)
+        step = hands.store.telemetry.step(StepKind.EVENT, event.slot, event.run_id, sink=name)
+        heard = Outcome(_GONE) if subscriber is None else _called(partial(_publish, subscriber, event), hands, step)
         _record(record, delivery, heard, hands)
         return
     channel = next((each for each in hands.alerting.channels if each.name == delivery.target.name), None)
@@ -170,7 +173,10 @@ def _outcome(
         return Outcome(_GONE)
     notice = dispatching.notice(record, delivery, _folded(record, hands), tuple(other.alert for other, _ in company))
     # Asked last: what is read for the notice may take its time.
-    return None if _held_up(record, hands) else _called(partial(_notify, channel.sink, notice), hands)
+    if _held_up(record, hands):
+        return None
+    step = hands.store.telemetry.step(StepKind.ALERT, record.alert.slot, record.alert.run_id, sink=channel.name)
+    return _called(partial(_notify, channel.sink, notice), hands, step)
 
 
 def _folded(record: AlertRecord, hands: Hands) -> tuple[Alert, ...]:
@@ -187,7 +193,14 @@ def _publish(subscriber: Subscriber, event: LifecycleEvent, timeout: timedelta) 
     subscriber.publish(event, timeout=timeout)
 
 
-def _called(call: Callable[[timedelta], None], hands: Hands) -> Outcome:
+def _called(call: Callable[[timedelta], None], hands: Hands, step: Step) -> Outcome:
+    with step:
+        outcome = _outcome_of(call, hands)
+        step.told(outcome="failed" if outcome.reason else "delivered")
+        return outcome
+
+
+def _outcome_of(call: Callable[[timedelta], None], hands: Hands) -> Outcome:
     try:
         call(hands.alerting.timeout)
     except SinkError as exc:

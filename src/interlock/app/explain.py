@@ -62,6 +62,27 @@ def explain(pipeline: str, store: Store, at: datetime) -> Why | None:
     return explain_run(subject, store, at) if isinstance(subject, Run) else _evaluation(subject, store, at)
 
 
+def nothing_decided(pipeline: str) -> Why:
+    """Return the explanation of a pipeline about which nothing was ever decided."""
+    return Why(
+        pipeline_id=pipeline,
+        schedule_id="",
+        date="",
+        run_id="",
+        status="UNKNOWN",
+        headline="nothing was decided yet",
+        decided_at=None,
+        rule="",
+        traits=(),
+        decision=None,
+        override=None,
+        overridden=(),
+        permit_until=None,
+        attempts=(),
+        next=f"ask its traits with: interlock evaluate {pipeline}",
+    )
+
+
 def explain_run(run: Run, store: Store, at: datetime) -> Why:
     """Explain one run."""
     spec = store.spec(run.spec_digest)
@@ -136,7 +157,7 @@ def _trait(
         trait_type=row.trait,
         required=row.required,
         status=row.status,
-        evaluator=" ".join(trait.evaluator) if trait else "",
+        evaluator=trait.checked_by if trait else "",
         reason=row.reason,
         failure_category=row.category,
         value=result.value if result else None,
@@ -146,7 +167,7 @@ def _trait(
 
 
 def _would_change(pipeline: str, trait: TraitSpec, row: TraitVerdict) -> str:
-    evaluator = " ".join(trait.evaluator)
+    evaluator = trait.checked_by
     if row.status is TraitStatus.PASS:
         return f"it counts for {format_duration(trait.ttl)} from when it was asked" if trait.ttl else ""
     if trait.evaluator[0] == "push":

@@ -16,6 +16,7 @@ from interlock.ports.dispatches import Dispatches
 from interlock.ports.evaluators import Evaluator
 from interlock.ports.members import Members
 from interlock.ports.stores import Claims, DueIndex, Evaluations, Runs, Specs, Timeline
+from interlock.ports.telemetry import Telemetry
 from interlock.ports.triggers import Job, Trigger
 
 T = TypeVar("T")
@@ -29,7 +30,9 @@ class Silence(enum.Enum):
 
 
 class Store(Runs, Specs, Evaluations, Claims, Timeline, DueIndex, Protocol):
-    """All that use cases need kept, by one object."""
+    """All that use cases need kept, by one object. `telemetry` is told of every decision that is made on it."""
+
+    telemetry: Telemetry
 
 
 class Together(Protocol):

@@ -12,6 +12,7 @@ from interlock.app.hands import Hands
 from interlock.app.notifying import raise_alert
 from interlock.app.opening import Refused, open_slot, slot_of, waiting_runs
 from interlock.app.reruns import ask_rerun
+from interlock.codec.documents import document
 from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.chronicle import EventKind, EventRecord
 from interlock.core.events import EvidenceArrived
@@ -92,7 +93,8 @@ def _missed(run: Run, arrived: datetime) -> bool:
 def _late(marker: Marker, run: Run, spec: PipelineSpec, hands: Hands) -> Arrived:
     now = hands.clock.now()
     words = f"{marker.source} arrived for {marker.slot} after {run.key} had been let through without it"
-    record = EventRecord(kind=EventKind.LATE_DATA_ARRIVAL, at=now, message=words)
+    details = document({"source": marker.source})
+    record = EventRecord(kind=EventKind.LATE_DATA_ARRIVAL, at=now, message=words, details=details)
     hands.store.note(marker.slot, now, f"late#{run.key.number}#{marker.source}#{marker.at.isoformat()}", (record,))
     done = run.succeeded_at
     action = spec.late_data.action

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 RECENT: Final = 5
 UNKNOWN: Final = "UNKNOWN"
+FILE: Final = "file"
+RECORDS: Final = "records"
+REMOVED: Final = "removed"
 
 
 class RunsView(View, frozen=True, kw_only=True, rename="camel"):
@@ -64,7 +67,7 @@ def pipeline_status(spec: PipelineSpec, store: Store, at: datetime, *, recent: i
     """Say how a pipeline stands: its latest verdict as it counts now, its current slots, its latest runs."""
     runs = store.runs_of(spec.name, limit=recent)
     judged = latest_judgement(store, spec.name, runs)
-    decision = None if judged is None else _as_it_counts(spec, judged, at)
+    decision = None if judged is None else as_it_counts(spec, judged, at)
     return StatusView(
         pipeline_id=spec.name,
         archetype=spec.archetype,
@@ -77,10 +80,11 @@ def pipeline_status(spec: PipelineSpec, store: Store, at: datetime, *, recent: i
         run=run_view(runs[0]) if runs else None,
         runs=tuple(map(run_view, runs)),
         problems=(),
+        trouble=None,
     )
 
 
-def troubled_status(name: str, problems: tuple[str, ...], runs: tuple[Run, ...] = ()) -> StatusView:
+def troubled_status(name: str, trouble: str, problems: tuple[str, ...], runs: tuple[Run, ...] = ()) -> StatusView:
     """Show a pipeline whose file or whose records cannot be read: its trouble, and whatever runs are known."""
     return StatusView(
         pipeline_id=name,
@@ -94,6 +98,7 @@ def troubled_status(name: str, problems: tuple[str, ...], runs: tuple[Run, ...] 
         run=run_view(runs[0]) if runs else None,
         runs=tuple(map(run_view, runs)),
         problems=problems,
+        trouble=trouble,
     )
 
 
@@ -110,7 +115,7 @@ def latest_judgement(store: Store, pipeline: str, runs: tuple[Run, ...]) -> Judg
     return max(found, key=lambda judged: judged.readiness.at, default=None)
 
 
-def _as_it_counts(spec: PipelineSpec, judged: Judgement, at: datetime) -> ReadinessView:
+def as_it_counts(spec: PipelineSpec, judged: Judgement, at: datetime) -> ReadinessView:
     """Show a verdict by the files and the time of now: a PASS that has expired counts as STALE, a new trait as unseen.
 
     A verdict that was acted on is shown as it was given.

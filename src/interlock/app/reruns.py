@@ -7,13 +7,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from interlock.app.arrivals import Opening, open_rerun
+from interlock.app.arrivals import Opening, open_again_on
 from interlock.app.hands import Hands
 from interlock.app.notifying import raise_alert
 from interlock.app.opening import pause_words
 from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.chronicle import EventKind, EventRecord
+from interlock.core.documents import EMPTY, Document
 from interlock.core.ids import RunKey
+from interlock.core.lifecycle import Terms
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Cause, Override, Run
 from interlock.core.schedules import exclusion
@@ -40,7 +42,13 @@ class RerunAnswer(Struct, frozen=True, kw_only=True):
 
 
 def ask_rerun(
-    after: RunKey, cause: Cause, reason: str, hands: Hands, *, override: Override | None = None
+    after: RunKey,
+    cause: Cause,
+    reason: str,
+    hands: Hands,
+    *,
+    override: Override | None = None,
+    details: Document = EMPTY,
 ) -> RerunAnswer:
     """Open the run that follows an ended one of the same slot, once, if the budget of its cause allows.
 
@@ -62,7 +70,8 @@ def ask_rerun(
     now = hands.clock.now()
     if cause in BY_DATA and pause_words(spec.name, hands, now):
         return RerunAnswer(how=Rerun.LATER, words=pause_words(spec.name, hands, now))
-    opened = open_rerun(after.slot, spec, hands.store, now, cause=cause, note=reason, override=override)
+    terms = Terms(cause=cause, note=reason, override=override, details=details)
+    opened = open_again_on(terms, after.slot, spec, hands.store, now)
     if opened.how is not Opening.OPENED:
         return RerunAnswer(how=Rerun.KNOWN, words=str(opened.run.key), run=opened.run)
     _note_accepted(opened.run, hands)

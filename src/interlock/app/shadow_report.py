@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from interlock.app.hands import Store
 from interlock.app.views import View
 from interlock.core.chronicle import EventKind
 from interlock.core.ids import PipelineName, ScheduleName, Slot
@@ -14,6 +13,9 @@ from interlock.core.periods import Period
 from interlock.core.pipelines import Mode
 from interlock.core.runs import Run
 from interlock.ports.stores import TimelineRecord
+
+if TYPE_CHECKING:
+    from interlock.app.hands import Store  # with everything that acts
 
 REAL: Final = "shadow, for real: "
 """How a line of the timeline begins that tells of a job which ran although Interlock only looked on."""

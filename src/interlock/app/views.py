@@ -8,13 +8,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
+from interlock.app.resting import rest_of
+from interlock.codec.documents import document, mapping
 from interlock.core.documents import Document
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness, TraitVerdict
-from interlock.core.runs import Attempt, Run, Sla
+from interlock.core.runs import AGAIN, Attempt, Run, Sla
 from interlock.core.traits import TraitResult
-from interlock.ports.pushes import PushedResult
 from interlock.ports.stores import TimelineRecord
 
 
@@ -37,7 +39,7 @@ class TraitView(View, frozen=True, kw_only=True, rename="camel"):
 
 
 class ReadinessView(View, frozen=True, kw_only=True, rename="camel"):
-    """A verdict with everything behind it."""
+    """A verdict with everything behind it. `undecided`: it is no yes, and only because some answers are missing."""
 
     pipeline_id: str
     schedule_id: str
@@ -49,6 +51,7 @@ class ReadinessView(View, frozen=True, kw_only=True, rename="camel"):
     traits: tuple[TraitView, ...]
     blocking: tuple[str, ...]
     errors: tuple[str, ...]
+    undecided: bool
     evaluated_at: datetime
 
 
@@ -73,12 +76,22 @@ class SlaView(View, frozen=True, kw_only=True, rename="camel"):
     settled_at: datetime | None
 
 
+class BlockerView(View, frozen=True, kw_only=True, rename="camel"):
+    """One trait that speaks against a start, by the latest verdict."""
+
+    trait_type: str
+    status: str
+    reason: str
+
+
 class RunView(View, frozen=True, kw_only=True, rename="camel"):
     """One run.
 
     `completed_at` is when what the run is for was done, or when it ended otherwise; `wake_at` when anything about it is due
     next. `closes_at` is when it is given up unless it was let through, `blocked` why asking its traits again would not help,
     `held_until` how long it is paused, `monitoring_until` how long it is watched for drift.
+    `rests` says why waiting for it alone brings nothing new: NOT_READY, HELD, DOUBT or ENDED; empty while it goes on.
+    `metadata` is what is known of its job, with the slot, and with what was said when it was asked for.
     """
 
     run_id: str
@@ -108,6 +121,37 @@ class RunView(View, frozen=True, kw_only=True, rename="camel"):
     override: str | None
     blocking: tuple[str, ...]
     attempts: tuple[AttemptView, ...]
+    metadata: Document
+    rests: str
+    undecided: bool
+    blockers: tuple[BlockerView, ...]
+    not_before: datetime | None
+    held_because: str
+
+
+class CancelledView(RunView, frozen=True, kw_only=True, rename="camel"):
+    """A run that was cancelled. `job_stopped`: whether nothing of it runs any more; null when nobody here can know."""
+
+    job_stopped: bool | None
+    job_words: str
+
+
+class CompletedView(RunView, frozen=True, kw_only=True, rename="camel"):
+    """A run of which somebody told how its job ended. `known`: the same had been told before."""
+
+    known: bool
+
+
+class SlotView(View, frozen=True, kw_only=True, rename="camel"):
+    """How a slot stands. `ready`: its latest verdict says so and is still fresh; `asked`: there is a verdict at all."""
+
+    pipeline_id: str
+    schedule_id: str
+    date: str
+    ready: bool
+    asked: bool
+    blocking: tuple[str, ...]
+    run: RunView | None
 
 
 class WindowView(View, frozen=True, kw_only=True, rename="camel"):
@@ -135,7 +179,8 @@ class StatusView(View, frozen=True, kw_only=True, rename="camel"):
 
     `readiness` is the latest verdict as it counts now: READY, NOT_READY, or UNKNOWN when there is none; `decision` is that
     verdict with its traits, `readiness_at` when it was given. `slots` are the current slot of each schedule and those
-    whose run has not ended. `problems` is not empty when the pipeline's file or its records cannot be read.
+    whose run has not ended. `problems` is not empty when the pipeline's file or its records cannot be read; `trouble` says
+    in one word which: `file`, `records`, or `removed` when no file defines it any more.
     """
 
     pipeline_id: str
@@ -149,6 +194,7 @@ class StatusView(View, frozen=True, kw_only=True, rename="camel"):
     run: RunView | None
     runs: tuple[RunView, ...]
     problems: tuple[str, ...]
+    trouble: str | None
 
 
 class EventView(View, frozen=True, kw_only=True, rename="camel"):
@@ -165,22 +211,6 @@ class EventView(View, frozen=True, kw_only=True, rename="camel"):
     details: Document
     timestamp: datetime
     cursor: str
-
-
-class PushView(View, frozen=True, kw_only=True, rename="camel"):
-    """One pushed result. Without a schedule or a date it counts for every one."""
-
-    pipeline_id: str
-    trait_type: str
-    schedule_id: str | None
-    date: str | None
-    status: str
-    value: Document | None
-    reason: str
-    failure_category: str | None
-    pushed_at: datetime
-    expires_at: datetime | None
-    pushed_by: str
 
 
 def trait_view(verdict: TraitVerdict, result: TraitResult | None) -> TraitView:
@@ -214,6 +244,7 @@ def readiness_view(
         traits=tuple(trait_view(verdict, by_trait.get(verdict.trait)) for verdict in readiness.verdicts),
         blocking=readiness.blocking,
         errors=readiness.errors,
+        undecided=readiness.undecided,
         evaluated_at=readiness.at,
     )
 
@@ -249,6 +280,49 @@ def run_view(run: Run) -> RunView:
         override=f"{override.actor}: {override.reason}" if override else None,
         blocking=run.readiness.blocking if run.readiness else (),
         attempts=tuple(map(attempt_view, run.attempts)),
+        metadata=metadata_of(run),
+        rests=rest_of(run, run.updated_at) or "",
+        undecided=run.readiness.undecided if run.readiness else False,
+        blockers=_blockers(run),
+        not_before=run.not_before,
+        held_because=run.held_because,
+    )
+
+
+def cancelled_view(run: Run, words: str, *, stopped: bool | None) -> CancelledView:
+    """Show a run that was cancelled, and what became of its job."""
+    return CancelledView(**asdict(run_view(run)), job_stopped=stopped, job_words=words)
+
+
+def completed_view(run: Run, *, known: bool) -> CompletedView:
+    """Show a run of which somebody told how its job ended."""
+    return CompletedView(**asdict(run_view(run)), known=known)
+
+
+def metadata_of(run: Run) -> Document:
+    """Return what is known of a run's job, and of what was said when it was asked for; the slot is always in it."""
+    slot = run.key.slot
+    said: dict[str, str] = {"scheduleId": slot.schedule, "date": str(slot.period)}
+    if run.key.number > 1 and run.cause in AGAIN:
+        said |= {"rerunId": run.key.run_id, "originalDate": str(slot.period), "reason": reason_of(run)}
+    if run.monitor is not None and run.succeeded_at is not None:
+        said["monitoringStartedAt"] = run.succeeded_at.isoformat()
+    return run.job_details.overlaid(document(said))
+
+
+def reason_of(run: Run) -> str:
+    """Return why a run was asked for, without who asked."""
+    text = mapping(run.details).get("reason")
+    return text if isinstance(text, str) else run.note
+
+
+def _blockers(run: Run) -> tuple[BlockerView, ...]:
+    if run.readiness is None:
+        return ()
+    return tuple(
+        BlockerView(trait_type=one.trait, status=one.status, reason=one.reason)
+        for one in run.readiness.verdicts
+        if one.trait in run.readiness.blocking
     )
 
 
@@ -286,21 +360,4 @@ def event_view(line: TimelineRecord) -> EventView:
         details=record.details,
         timestamp=record.at,
         cursor=line.cursor,
-    )
-
-
-def push_view(pipeline: str, pushed: PushedResult) -> PushView:
-    """Show a pushed result."""
-    return PushView(
-        pipeline_id=pipeline,
-        trait_type=pushed.trait,
-        schedule_id=pushed.schedule,
-        date=pushed.period,
-        status=pushed.status,
-        value=pushed.value,
-        reason=pushed.reason,
-        failure_category=pushed.category,
-        pushed_at=pushed.pushed_at,
-        expires_at=pushed.pushed_at + pushed.ttl if pushed.ttl else None,
-        pushed_by=pushed.pushed_by,
     )

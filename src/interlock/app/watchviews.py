@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from interlock.app.queries import done_at
-from interlock.app.views import View
+from interlock.app.views import StatusView, View
 from interlock.core.expectations import Expectation, ExpectationState
 from interlock.core.settling import Facts, deadline_of, verdict_of
 from interlock.errors import NotFound
@@ -18,7 +18,7 @@ from interlock.ports.stores import Runs, Specs
 WATCHER: Final = "watcher"
 WATCHDOG: Final = "watchdog"
 LOOKED_AT: Final = 20_000
-"""How far back into the past is searched for what was asked for."""
+"""How far back into the past is searched at once for what was asked for."""
 
 _PAGE: Final = 500
 _WRONG: Final = (ExpectationState.MISSED, ExpectationState.LATE, ExpectationState.FAILED)
@@ -45,9 +45,10 @@ class ExpectationView(View, frozen=True, kw_only=True, rename="camel"):
 
 
 class ExpectationList(View, frozen=True, kw_only=True, rename="camel"):
-    """Some expectations, latest opening first."""
+    """Some expectations, latest opening first. `next` leads to earlier ones; null when there are no more."""
 
     items: tuple[ExpectationView, ...]
+    next: str | None
 
 
 class MemberView(View, frozen=True, kw_only=True, rename="camel"):
@@ -59,6 +60,17 @@ class MemberView(View, frozen=True, kw_only=True, rename="camel"):
     joined_at: datetime
     progress_at: datetime | None
     note: str
+
+
+class StatusList(View, frozen=True, kw_only=True, rename="camel"):
+    """Pipelines of the project, by name; and the watchers and watchdogs that are at work, or were last.
+
+    `next` leads to the pipelines after these; null when there are no more.
+    """
+
+    items: tuple[StatusView, ...]
+    members: tuple[MemberView, ...]
+    next: str | None
 
 
 class Kept(Runs, Specs, Protocol):
@@ -88,17 +100,27 @@ def expectation_list(
     *,
     limit: int,
     pipeline: str | None = None,
+    before: str | None = None,
     wanted: Callable[[ExpectationView], bool] = lambda _view: True,
 ) -> ExpectationList:
-    """Return the latest expectations that are wanted, as they stand now: what is not settled yet by what is known."""
+    """Return the latest expectations that are wanted, as they stand now: what is not settled yet by what is known.
+
+    `before` is the `next` of the page before.
+
+    Raises:
+        ValueError: `before` is no slot.
+        NotFound: nothing was ever expected of the slot `before`.
+    """
     found: list[ExpectationView] = []
-    for expectation in _latest(agendas, pipeline):
+    looked_at, last = 0, None
+    for expectation in _latest(agendas, pipeline, before):
+        if len(found) == limit or looked_at == LOOKED_AT:
+            return ExpectationList(items=tuple(found), next=last)
         view = _view(expectation, kept, at)
         if wanted(view):
             found.append(view)
-        if len(found) == limit:
-            break
-    return ExpectationList(items=tuple(found))
+        looked_at, last = looked_at + 1, str(expectation.slot)
+    return ExpectationList(items=tuple(found), next=None)
 
 
 def is_wrong(view: ExpectationView) -> bool:
@@ -106,14 +128,12 @@ def is_wrong(view: ExpectationView) -> bool:
     return view.overdue or view.state in _WRONG
 
 
-def _latest(agendas: Agendas, pipeline: str | None) -> Iterator[Expectation]:
-    before, looked_at = None, 0
-    while looked_at < LOOKED_AT:
-        page = agendas.expectations(limit=_PAGE, pipeline=pipeline, before=before)
+def _latest(agendas: Agendas, pipeline: str | None, before: str | None) -> Iterator[Expectation]:
+    while page := agendas.expectations(limit=_PAGE, pipeline=pipeline, before=before):
         yield from page
         if len(page) < _PAGE:
             return
-        before, looked_at = str(page[-1].slot), looked_at + len(page)
+        before = str(page[-1].slot)
 
 
 def _view(expectation: Expectation, kept: Kept, at: datetime) -> ExpectationView:

@@ -1,4 +1,4 @@
-"""`interlock add-pipeline`: write a pipeline file that is sound before anybody can see it."""
+"""`interlock add-pipeline`: write a pipeline file that is sound before anybody can see it, or register one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.api.registering import Archetype, RegisterPipeline
+from interlock.cli.asking import ask, server_of
 from interlock.cli.context import project_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import say, tell
+from interlock.codec.documents import mapping
 from interlock.core.ids import NAME_RULE, is_name
 from interlock.errors import ConfigError
 
@@ -68,7 +71,7 @@ def command(  # noqa: PLR0913  (one parameter an option)
     evaluators: dict[str, str],
     push: bool,
 ) -> None:
-    """Write a new pipeline file into the project's first pipeline directory.
+    """Write a new pipeline file into the project's first pipeline directory; with a server, register it there.
 
     It is checked together with the whole project before it is put in its place, and nothing is ever overwritten. Leaves
     with 2 when it would not be valid, 7 when the name is taken; nothing is written then.
@@ -84,10 +87,15 @@ def command(  # noqa: PLR0913  (one parameter an option)
     from interlock.cli.drafting import Draft
 
     trigger = _trigger(trigger_type, {"command": trigger_command, "http": trigger_url, "python": trigger_callable})
-    project = project_of(ctx)
     draft = Draft(name=name, archetype=archetype, tier=tier, evaluators=evaluators, trigger=trigger)
-    path = _put(project, draft.with_pushes(project) if push else draft)
-    say(f"wrote {path}")
+    if server_of(ctx):
+        view = ask(ctx, RegisterPipeline(document=_pushed(ctx, draft).document if push else draft.document))
+        say(f"registered {view.name}")
+    else:
+        project = project_of(ctx)
+        found = project.archetypes.get(archetype)
+        required = [definition.type for definition in found.required] if found else []
+        say(f"wrote {_put(project, draft.with_pushes(required) if push else draft)}")
     say(f"next: interlock evaluate {name}")
 
 
@@ -107,6 +115,11 @@ def _trigger(chosen: str | None, given: dict[str, str | None]) -> tuple[str, str
     if kind not in said:
         raise click.UsageError(f"a trigger of type {kind} needs {options[kind]}")
     return kind, said[kind]
+
+
+def _pushed(ctx: click.Context, draft: Draft) -> Draft:
+    shown = ask(ctx, Archetype(archetype_name=draft.archetype))
+    return draft.with_pushes(str(mapping(definition)["type"]) for definition in shown.required_traits)
 
 
 def _put(project: Project, draft: Draft) -> str:

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal
 
 import click
 
-from interlock.app.alert_views import (
-    AlertList,
-    AlertTest,
-    AlertView,
-    AlertWhy,
-    ChannelWhy,
-    TellingView,
-    alert_view,
-    alert_why,
-)
-from interlock.cli.context import json_option, opened, pipeline_names, reading, sound_project_of
+from interlock.api.alerting import AlertOf, Alerts, AlertWhy, ResolveAlert, TestAlert
+from interlock.app import alert_views
+from interlock.app.alert_views import AlertView, ChannelWhy, TellingView
+from interlock.cli.alert_type import type_option
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, moment, plain, say, strong, styled, table, tell
-from interlock.cli.parameters import actor
-from interlock.errors import NotFound
-from interlock.runtime.channels import wants_of
-from interlock.runtime.clock import SystemClock
-from interlock.stores.controls import ControlRows
-from interlock.stores.dispatches import DispatchRows
-
-if TYPE_CHECKING:
-    from interlock.core.dispatching import AlertRecord
+from interlock.core.alerts import AlertType
 
 LONGEST: Final = 500
-_FOLDED: Final = 100
 
 
 @click.group()
@@ -41,12 +27,20 @@ def command() -> None:
 @command.command("list")
 @click.option("--open", "open_only", is_flag=True, help="Only alerts whose fact still holds.")
 @click.option("--pipeline", shell_complete=pipeline_names, help="Only alerts about this pipeline.")
+@type_option
 @click.option("--limit", type=click.IntRange(1, LONGEST), default=50, show_default=True, help="How many alerts.")
 @click.option("--before", metavar="ALERT_ID", help="Only alerts opened before this one: how to go on.")
 @json_option
 @click.pass_context
 def list_command(
-    ctx: click.Context, pipeline: str | None, limit: int, before: str | None, *, open_only: bool, as_json: bool
+    ctx: click.Context,
+    pipeline: str | None,
+    alert_type: AlertType | None,
+    limit: int,
+    before: str | None,
+    *,
+    open_only: bool,
+    as_json: bool,
 ) -> None:
     """List alerts, latest opened first.
 
@@ -55,20 +49,17 @@ def list_command(
       interlock alerts list --open
       interlock alerts list --pipeline example --json | jq -r '.items[] | [.openedAt, .alertType, .state] | @tsv'
     """
-    rows = DispatchRows(reading(ctx, sound_project_of(ctx)).kernel)
-    # One more than is shown, which tells whether there are more.
-    found = rows.alerts(limit=limit + 1, open_only=open_only, pipeline=pipeline, before=before)
-    more = found[limit - 1].alert.alert_id if len(found) > limit else None
-    shown = AlertList(items=tuple(alert_view(each) for each in found[:limit]), next=more)
+    state: Literal["open"] | None = "open" if open_only else None
+    shown = ask(ctx, Alerts(state=state, pipeline=pipeline, alert_type=alert_type, limit=limit, cursor=before))
     if as_json:
         emit_json("AlertList", shown)
         return
     if not shown.items:
         tell(f"no {'open ' if open_only else ''}alert{f' about {pipeline}' if pipeline else ''}")
-        return
-    say(table(("OPENED", "STATE", "LEVEL", "TOLD", "ALERT", ""), map(_row, shown.items)))
-    if more is not None:
-        tell(f"there are more; go on with: --before '{more}'")
+    else:
+        say(table(("OPENED", "STATE", "LEVEL", "TOLD", "ALERT", ""), map(_row, shown.items)))
+    if shown.next is not None:
+        tell(f"there are more; go on with: --before '{shown.next}'")
 
 
 def _row(alert: AlertView) -> tuple[str, ...]:
@@ -104,21 +95,13 @@ def show_command(ctx: click.Context, alert_id: str, *, as_json: bool) -> None:
     Examples:
       interlock alerts show run_failed/example:daily:2026-03-07:1/1
     """
-    rows = DispatchRows(reading(ctx, sound_project_of(ctx)).kernel)
-    shown = alert_view(_found(rows, alert_id))
+    shown = ask(ctx, AlertOf(alert_id=alert_id))
     if as_json:
         emit_json("Alert", shown)
         return
     _head(shown)
     for telling in shown.tellings:
         say(_telling(telling))
-
-
-def _found(rows: DispatchRows, alert_id: str) -> AlertRecord:
-    record = rows.alert(alert_id)
-    if record is None:
-        raise NotFound(f"no alert is named {alert_id!r}; there are those of: interlock alerts list")
-    return record
 
 
 def _head(alert: AlertView) -> None:
@@ -151,20 +134,14 @@ def explain_command(ctx: click.Context, alert_id: str, *, as_json: bool) -> None
     Examples:
       interlock alerts explain run_failed/example:daily:2026-03-07:1/1
     """
-    project = sound_project_of(ctx)
-    kernel = reading(ctx, project).kernel
-    rows, at = DispatchRows(kernel), SystemClock().now()
-    record = _found(rows, alert_id)
-    folded = rows.folded(alert_id, limit=_FOLDED)
-    silences = ControlRows(kernel).silences(at)
-    why = alert_why(record, folded, wants_of(project.settings), silences, at)
+    why = ask(ctx, AlertWhy(alert_id=alert_id))
     if as_json:
         emit_json("AlertWhy", why)
         return
     _explained(why)
 
 
-def _explained(why: AlertWhy) -> None:
+def _explained(why: alert_views.AlertWhy) -> None:
     _head(why.alert)
     for channel in why.channels:
         say(f"  {channel.channel}: {_reasons(channel)}")
@@ -197,14 +174,8 @@ def resolve_command(ctx: click.Context, alert_id: str, reason: str) -> None:
     Examples:
       interlock alerts resolve start_unknown/example:daily:2026-03-07:1 --reason 'looked: the job never started'
     """
-    from interlock.app.notifying import resolve_alert
-
-    work = opened(ctx, sound_project_of(ctx))
-    record = work.hands.dispatches.alert(alert_id)
-    if record is None:
-        raise NotFound(f"no alert is named {alert_id!r}; there are those of: interlock alerts list --open")
-    resolve_alert(alert_id, f"{reason} ({actor()})", work.clock.now(), work.hands)
-    say(f"{plain(alert_id)}: {'resolved' if record.open else 'was resolved before'}")
+    end = ask(ctx, ResolveAlert(alert_id=alert_id, reason=reason))
+    say(f"{plain(alert_id)}: {'resolved' if end.resolved else 'was resolved before'}")
 
 
 @command.command("test")
@@ -221,19 +192,12 @@ def test_command(ctx: click.Context, channel: str | None, *, as_json: bool) -> N
       interlock alerts test
       interlock alerts test --channel pager
     """
-    from interlock.app.trying import try_channels
-
-    work = opened(ctx, sound_project_of(ctx))
-    names = [each.name for each in work.hands.alerting.channels]
-    if channel is not None and channel not in names:
-        raise NotFound(f"no channel is named {channel!r}; there are: {', '.join(names)}")
-    tell(faint(f"trying {channel or ', '.join(names)} …"))
-    tried = try_channels(work.hands.alerting, work.clock, actor=actor(), only=channel)
-    shown = AlertTest(ok=all(each.delivered for each in tried), items=tried)
+    tell(faint(f"trying {channel or 'every channel'} …"))
+    shown = ask(ctx, TestAlert(channel=channel))
     if as_json:
         emit_json("AlertTest", shown)
     else:
-        for each in tried:
+        for each in shown.items:
             say(f"{styled('ok' if each.delivered else 'fail')}  {each.channel}  {plain(each.reason)}".rstrip())
     if not shown.ok:
         raise Leave(Exit.NOT_READY)

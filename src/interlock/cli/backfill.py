@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
-from interlock.app.arrivals import Opened, Opening, open_run
-from interlock.app.backfilling import TO_DO, Action, Plan, Step, TooMany, plan_backfill
-from interlock.app.views import View
-from interlock.cli.again import Wish, run_again
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
-from interlock.cli.exits import Exit, Leave
-from interlock.cli.following import driven_by, ending, exit_of_run
-from interlock.cli.instants import day_of
+from interlock.api.rerunning import Backfill
+from interlock.api.running import RunOf
+from interlock.app.backfilling import TO_DO, Action
+from interlock.app.rerun_views import BackfillView, backfill_view
+from interlock.cli.asking import LocalDesk, ask, desk_of, server_of
+from interlock.cli.context import json_option, pipeline_argument
+from interlock.cli.exits import Exit, Leave, exit_of
+from interlock.cli.following import driven_by, ending, exit_of_run, followed_there, has_ended
 from interlock.cli.output import emit_json, faint, plain, say, styled, table, tell
-from interlock.cli.slots import named_schedules, schedule_option
-from interlock.cli.taking import join, paused, require_nothing
-from interlock.core.runs import Cause, Run, RunStatus
-from interlock.errors import NotFound
+from interlock.cli.parameters import schedule_option
+from interlock.core.runs import Run, RunStatus
+from interlock.errors import Declined
 
 if TYPE_CHECKING:
+    from interlock.app.backfilling import Plan, Step
+    from interlock.app.views import RunView
     from interlock.core.ids import Slot
-    from interlock.core.pipelines import PipelineSpec
-    from interlock.runtime.wiring import Interlock
-
-
-class BackfillSlot(View, frozen=True, kw_only=True, rename="camel"):
-    """One slot of the range: what the plan says about it, why, and the run that came of it; null where none did."""
-
-    schedule_id: str
-    date: str
-    action: str
-    reason: str
-    run_id: str | None
-    status: str | None
-
-
-class Backfill(View, frozen=True, kw_only=True, rename="camel"):
-    """A plan by its name, and how far it was carried out."""
-
-    pipeline_id: str
-    plan: str
-    items: tuple[BackfillSlot, ...]
+    from interlock.operations.backfilling import Backfilling
 
 
 @click.command()
@@ -87,51 +68,99 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock backfill example --from 2026-03-01 --to 2026-03-07 --plan 5f0c2a91 --reason "new column"
       interlock backfill example --from 2026-03-01 --to 2026-03-31 --max 5 --keep-going
     """
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
-    work = opened(ctx, project)
-    made = _planned(work, spec, (day_of(first, "--from"), day_of(last, "--to")), schedule, most)
-    if plan is not None and plan != made.digest:
-        words = f"the plan is {made.digest} now, not {plan}: look at it with --dry-run"
-        raise Leave(Exit.CONFLICT, f"{words}. Nothing was started")
+    request = Backfill(
+        pipeline_id=pipeline,
+        from_=first,
+        to=last,
+        schedule=schedule,
+        max=most,
+        reason=reason,
+        plan=plan,
+        dry_run=dry_run,
+    )
     if dry_run:
-        _show(pipeline, made, {}, as_json=as_json)
+        _show(ask(ctx, request), as_json=as_json)
         return
-    require_nothing(spec, paused(spec, work.hands), f"End it with: interlock resume {pipeline}")
-    performance = _Backfill(work, spec, made, reason=reason.strip(), quiet=as_json)
-    code = performance.perform(keep_going=keep_going) if wait else performance.open_all()
+    run = _there if server_of(ctx) else _here
+    code, view = run(ctx, request, wait=wait, keep_going=keep_going, quiet=as_json)
     if as_json:
-        _show(pipeline, made, performance.runs, as_json=True)
-    elif not made.to_do:
+        _show(view, as_json=True)
+    elif not any(item.action in TO_DO for item in view.items):
         say("there is nothing to do")
     raise Leave(code)
 
 
-def _planned(
-    work: Interlock, spec: PipelineSpec, days: tuple[date, date], schedule: str | None, most: int | None
-) -> Plan:
-    if days[0] > days[1]:
-        raise click.UsageError(f"--from {days[0]} is after --to {days[1]}")
-    schedules = named_schedules(spec, schedule)
-    try:
-        made = plan_backfill(spec, schedules, days, work.store.latest_run, work.clock.now(), most=most)
-    except TooMany as exc:
-        raise click.UsageError(f"{exc}: take fewer days at once") from exc
-    if not made.steps:
-        raise NotFound(f"{spec.name} has no slot from {days[0]} to {days[1]}")
-    return made
+def _there(
+    ctx: click.Context, request: Backfill, *, wait: bool, keep_going: bool, quiet: bool
+) -> tuple[Exit, BackfillView]:
+    """Have the server open all runs, and look on while its watcher takes them."""
+    view = ask(ctx, request)
+    opened = [item for item in view.items if item.run_id is not None]
+    code = Exit.DONE
+    for place, item in enumerate(opened, start=1):
+        teller = _Teller(len(opened), quiet=quiet)
+        if not wait:
+            teller.tell(place, item.schedule_id, item.date, f"opened as {item.run_id}")
+            continue
+        run = ask(ctx, RunOf(run_id=item.run_id or ""))
+        followed = followed_there(ctx, run, wait=True, timeout=None, quiet=quiet)
+        ended = exit_of_run(followed)
+        run = followed.run
+        view = _with(view, run)
+        teller.tell(place, item.schedule_id, item.date, f"{styled(run.status)}  {_how(run, ended)}")
+        if ended is not Exit.DONE:
+            code = code if code is not Exit.DONE else ended
+            if not keep_going:
+                left = len(opened) - place
+                if left:
+                    tell(f"interlock: {left} more are opened, and the server's watcher goes on with them")
+                break
+    if opened and not wait and not quiet:
+        tell("the server's watcher takes them from here")
+    return code, view
 
 
-class _Backfill:
+def _with(view: BackfillView, run: RunView) -> BackfillView:
+    items = (replace(item, status=run.status) if item.run_id == run.run_id else item for item in view.items)
+    return replace(view, items=tuple(items))
+
+
+def _here(
+    ctx: click.Context, request: Backfill, *, wait: bool, keep_going: bool, quiet: bool
+) -> tuple[Exit, BackfillView]:
+    """Open the runs here, one after another."""
+    from interlock.operations.backfilling import Backfilling, planned
+
+    desk = desk_of(ctx)
+    plan = planned(request, desk)
+    performance = _Performance(desk, plan, Backfilling(plan, request, desk), quiet=quiet)
+    code = performance.perform(keep_going=keep_going) if wait else performance.open_all()
+    return code, backfill_view(request.pipeline_id, plan, performance.runs)
+
+
+class _Teller:
+    """Tells how far a backfill is, one line a slot."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        self._total = total
+        self._quiet = quiet
+
+    def tell(self, place: int, schedule: str, date: str, words: str) -> None:
+        """Tell what became of a slot."""
+        line = f"{place}/{self._total}  {schedule} {date}  {words}"
+        tell(faint(line)) if self._quiet else say(line)
+
+
+class _Performance:
     """Carries a plan out. `runs` are those it has opened so far, by their slots."""
 
-    def __init__(self, work: Interlock, spec: PipelineSpec, plan: Plan, *, reason: str, quiet: bool) -> None:
+    def __init__(self, desk: LocalDesk, plan: Plan, filling: Backfilling, *, quiet: bool) -> None:
         self.runs: dict[Slot, Run] = {}
-        self._work = work
-        self._spec = spec
+        self._desk = desk
         self._plan = plan
-        self._wish = Wish(Cause.BACKFILL, f"backfill {plan.digest}" + (f": {reason}" if reason else ""), None)
+        self._filling = filling
         self._quiet = quiet
+        self._teller = _Teller(len(plan.to_do), quiet=quiet)
 
     def perform(self, *, keep_going: bool) -> Exit:
         """Run the slots one after another; return the code of the first that did not succeed."""
@@ -140,8 +169,8 @@ class _Backfill:
             try:
                 run, ended = self._one(step)
                 words = f"{styled(run.status)}  {_how(run, ended)}"
-            except Leave as exc:
-                ended, words = exc.code, str(exc)
+            except Declined as exc:
+                ended, words = exit_of(exc), str(exc)
             self._tell(place, step, words)
             if ended is not Exit.DONE:
                 code = code if code is not Exit.DONE else ended
@@ -155,65 +184,44 @@ class _Backfill:
     def open_all(self) -> Exit:
         """Open all runs, and leave them to a watcher."""
         for place, step in enumerate(self._plan.to_do, start=1):
-            run = self._opened(step)
+            run = self._filling.open(step)
             self.runs[step.slot] = run
             self._tell(place, step, f"opened as {run.key}")
         if self.runs and not self._quiet:
             tell("a watcher takes them from here: interlock watch")
         return Exit.DONE
 
-    def _one(self, step: Step) -> tuple[Run, Exit]:
-        run = self._opened(step)
+    def _one(self, step: Step) -> tuple[RunView, Exit]:
+        work = self._desk.work
+        run = self._filling.open(step)
         self.runs[step.slot] = run
         if step.action is Action.GO_ON:
-            join(self._work.hands, Opened(run=run, how=Opening.JOINED), self._spec, None)
-        driven = driven_by(self._work, run.key, wait=True, timeout=None, quiet=self._quiet)
-        self.runs[step.slot] = driven.run
-        return driven.run, exit_of_run(driven)
-
-    def _opened(self, step: Step) -> Run:
-        store, now = self._work.store, self._work.clock.now()
-        latest = store.latest_run(step.slot)
-        if (0 if latest is None else latest.key.number) != step.after:
-            raise Leave(Exit.CONFLICT, f"{step.slot}: somebody else has opened {latest and latest.key} since")
-        if latest is None:
-            found = open_run(step.slot, self._spec, store, now, cause=Cause.BACKFILL, note=self._wish.note)
-            return found.run
-        return run_again(latest, self._spec, self._work.hands, self._wish) if latest.ended else latest
+            self._filling.go_on(run)
+        followed = driven_by(work, run.key, wait=True, timeout=None, quiet=self._quiet)
+        self.runs[step.slot] = work.store.run(run.key) or run
+        return followed.run, exit_of_run(followed)
 
     def _tell(self, place: int, step: Step, words: str) -> None:
-        line = f"{place}/{len(self._plan.to_do)}  {step.slot.schedule} {step.slot.period}  {words}"
-        tell(faint(line)) if self._quiet else say(line)
+        self._teller.tell(place, step.slot.schedule, step.slot.period, words)
 
 
-def _how(run: Run, code: Exit) -> str:
-    if code is Exit.DONE or run.ended:
+def _how(run: RunView, code: Exit) -> str:
+    if code is Exit.DONE or has_ended(run):
         return plain(ending(run))
-    if run.status is RunStatus.PENDING and run.readiness is not None:
-        return f"blocked by {', '.join(run.readiness.blocking)}"
+    if run.status == RunStatus.PENDING and run.blocking:
+        return f"blocked by {', '.join(run.blocking)}"
     return plain(run.doubt)
 
 
-def _show(pipeline: str, plan: Plan, runs: dict[Slot, Run], *, as_json: bool) -> None:
+def _show(view: BackfillView, *, as_json: bool) -> None:
     if as_json:
-        items = tuple(_slot(step, runs.get(step.slot)) for step in plan.steps)
-        emit_json("Backfill", Backfill(pipeline_id=pipeline, plan=plan.digest, items=items))
+        emit_json("Backfill", view)
         return
-    rows = [(step.slot.schedule, step.slot.period, _verb(step), plain(step.reason)) for step in plan.steps]
+    rows = [(item.schedule_id, item.date, _verb(item.action), plain(item.reason)) for item in view.items]
     say(table(("SCHEDULE", "DATE", "ACTION", ""), rows))
-    say(f"plan {plan.digest}: {len(plan.to_do)} of {len(plan.steps)} slots are to be run")
+    to_do = sum(item.action in TO_DO for item in view.items)
+    say(f"plan {view.plan}: {to_do} of {len(view.items)} slots are to be run")
 
 
-def _verb(step: Step) -> str:
-    return step.action if step.action in TO_DO else faint(step.action)
-
-
-def _slot(step: Step, run: Run | None) -> BackfillSlot:
-    return BackfillSlot(
-        schedule_id=step.slot.schedule,
-        date=step.slot.period,
-        action=step.action,
-        reason=step.reason,
-        run_id=run.key.run_id if run else None,
-        status=run.status if run else None,
-    )
+def _verb(action: str) -> str:
+    return action if action in TO_DO else faint(action)

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import click
 
-from interlock.app.views import View
-from interlock.cli.context import json_option, sound_project_of
+from interlock.api.registering import CalendarDays, CalendarView
+from interlock.cli.asking import ask, require_here
+from interlock.cli.context import json_option
 from interlock.cli.output import emit_json, say, table, tell
 from interlock.config import values
-from interlock.config.values import Refused, meant
-from interlock.core.calendars import DaySet
-from interlock.errors import NotFound
+from interlock.config.values import Refused
 from interlock.runtime.clock import SystemClock
 
 _YEARS: Final = re.compile(r"(\d{4})(?:-(\d{4}))?", re.ASCII)
-_LOOKED_AT: Final = 3660
-
-
-class CalendarView(View, frozen=True, kw_only=True, rename="camel"):
-    """The next days of a calendar."""
-
-    name: str
-    days: tuple[date, ...]
 
 
 @click.group()
@@ -70,7 +60,8 @@ def _name(ctx: click.Context, param: click.Parameter, value: str) -> str:  # noq
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it there, over what is there, instead of printing it.",
 )
-def build(name: str, code: str, subdiv: str | None, years: range, output: Path | None) -> None:
+@click.pass_context
+def build(ctx: click.Context, name: str, code: str, subdiv: str | None, years: range, output: Path | None) -> None:
     """Make the file of a calendar NAME out of public holidays. The file is yours: read it, change it, commit it.
 
     Needs the extra `calendars`: pip install 'interlock[calendars]'. Nothing else does: evaluating never looks anything up.
@@ -82,6 +73,7 @@ def build(name: str, code: str, subdiv: str | None, years: range, output: Path |
     """
     from interlock.scaffold.calendars import calendar_file
 
+    require_here(ctx)
     try:
         text = calendar_file(name, code, subdiv, years)
     except ValueError as exc:
@@ -113,27 +105,13 @@ def show(ctx: click.Context, name: str, count: int, since: datetime | None, *, a
       interlock calendar show us-holidays --next 30
       interlock calendar show month-ends --from 2028-01-01 --json
     """
-    project = sound_project_of(ctx)
-    calendar = project.calendars.get(name)
-    if calendar is None:
-        hint = meant(name, project.calendars) or "there are none"
-        raise NotFound(f"no sound calendar is named {name!r} in {project.root} ({hint}). See: interlock validate")
-    day = SystemClock().now().date() if since is None else since.date()
-    days = tuple(_next_days(calendar, day, count))
+    begin = None if since is None else since.date()
+    days = ask(ctx, CalendarDays(calendar_name=name, count=count, since=begin)).days
     if as_json:
         emit_json("Calendar", CalendarView(name=name, days=days))
     elif days:
         say(table(("DAY", ""), [(each.isoformat(), values.WEEKDAYS[each.weekday()]) for each in days]))
     if len(days) < count:
         last = f"the last is {days[-1]}" if days else "there is none"
+        day = begin or SystemClock().now().date()
         tell(f"interlock: {name} has fewer than {count} days in the ten years from {day}: {last}")
-
-
-def _next_days(calendar: DaySet, since: date, count: int) -> Iterator[date]:
-    for number in range(min(_LOOKED_AT, (date.max - since).days)):
-        day = since + timedelta(days=number)
-        if calendar.contains(day):
-            yield day
-            count -= 1
-        if not count:
-            return

@@ -6,14 +6,13 @@ import os
 
 import click
 
-from interlock.app.callbacks import Reception, Report, complete
-from interlock.app.views import run_view
-from interlock.cli.context import json_option, opened, sound_project_of
-from interlock.cli.exits import Exit, Leave
+from interlock.api.running import CompleteRun
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option
 from interlock.cli.output import emit_json, say, styled
-from interlock.cli.parameters import actor
-from interlock.core.ids import RunKey, parse_run_id
+from interlock.core.ids import parse_run_id
 from interlock.core.traits import FailureCategory
+from interlock.errors import Conflict
 
 
 @click.command()
@@ -50,37 +49,37 @@ def command(
       interlock complete example:daily:2026-03-07:1 --status success
       interlock complete "$INTERLOCK_RUN_ID" --status failed --category PERMANENT --reason "schema changed"
     """
-    from interlock.runtime.clock import SystemPacer
-    from interlock.runtime.driver import Driver
-
-    key = _key(run_id)
-    work = opened(ctx, sound_project_of(ctx))
-    if category is not None and status == "success":
-        raise click.UsageError("--category goes with --status failed")
-    report = Report(
-        succeeded=status == "success",
+    request = CompleteRun(
+        run_id=named_run(run_id, "RUN_ID"),
+        status="success" if status == "success" else "failed",
         attempt=attempt if attempt is not None else _own_attempt(run_id),
         category=FailureCategory(category) if category else None,
         reason=reason,
-        by=actor(),
     )
-    received = complete(key, report, work.store, work.clock.now())
-    if received.how is Reception.TAKEN:
-        # Nobody else may be there to tell people, or whoever waits for it.
-        Driver(work.hands, SystemPacer(work.clock)).catch_up(key)
-    if as_json:
-        emit_json("Run", run_view(received.run))
-    else:
-        say(f"{run_id}  {styled(received.run.status)}  {received.how.value}")
-    if received.how is Reception.CONFLICT:
-        raise Leave(Exit.CONFLICT, f"the report was not taken: {received.how.value}; the run is {received.run.status}")
-
-
-def _key(run_id: str) -> RunKey:
     try:
-        return parse_run_id(run_id)
+        view = ask(ctx, request)
+    except Conflict as exc:
+        found = exc.details.get("run")
+        if as_json and isinstance(found, dict):
+            emit_json("Run", found)
+        raise
+    if as_json:
+        emit_json("Run", view)
+    else:
+        how = "the same outcome was known already" if view.known else "the report was taken"
+        say(f"{run_id}  {styled(view.status)}  {how}")
+
+
+def named_run(text: str, where: str) -> str:
+    """Return a run id that looks like one.
+
+    Raises:
+        click.BadParameter: it does not.
+    """
+    try:
+        return parse_run_id(text).run_id
     except ValueError as exc:
-        raise click.BadParameter(str(exc), param_hint="RUN_ID") from exc
+        raise click.BadParameter(str(exc), param_hint=where) from exc
 
 
 def _own_attempt(run_id: str) -> int | None:

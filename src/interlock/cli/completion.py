@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from interlock.cli.asking import require_here
 from interlock.cli.output import say
 
 SHELLS = ("bash", "zsh", "fish")
@@ -12,7 +13,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
-def command(shell: str) -> None:
+@click.pass_context
+def command(ctx: click.Context, shell: str) -> None:
     """Print the completion script of SHELL, to be read by that shell when it starts.
 
     \b
@@ -21,6 +23,7 @@ def command(shell: str) -> None:
       eval "$(interlock completion zsh)"                                        # in ~/.zshrc
       interlock completion fish > ~/.config/fish/completions/interlock.fish
     """
+    require_here(ctx)
     from interlock.cli.main import COMPLETE_VARIABLE, group
 
     kind = get_completion_class(shell)

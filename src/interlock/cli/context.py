@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from interlock.cli.output import tell
 from interlock.config.settings import Settings
-from interlock.errors import ConfigError, NotFound
+from interlock.errors import StoreError
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
     from interlock.core.pipelines import PipelineSpec
+    from interlock.ports.telemetry import Telemetry
     from interlock.runtime.wiring import Interlock
     from interlock.stores.repository import Repository
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_LISTED: Final = 20
 
 
 def project_root(ctx: click.Context) -> Path:
@@ -52,12 +51,20 @@ def project_of(ctx: click.Context) -> Project:
 def sound_project_of(ctx: click.Context) -> Project:
     """Load what is sound of the project, to look at it while a part is broken: `broken` holds the rest.
 
+    What was registered with a server of the project belongs to it, as far as the store can be read.
+
     Raises:
         ConfigError: there is none, or the project file itself has errors.
     """
     from interlock.config.load import load_project
+    from interlock.runtime.reading import with_registered_here
 
-    return load_project(project_root(ctx), settings=Settings.of(os.environ), tolerant=True)[0]
+    project = load_project(project_root(ctx), settings=Settings.of(os.environ), tolerant=True)[0]
+    try:
+        return with_registered_here(project)
+    except StoreError as exc:
+        tell(f"interlock: what was registered through the API is not known: {exc}")
+        return project
 
 
 def reading(ctx: click.Context, project: Project) -> Repository:
@@ -68,23 +75,16 @@ def reading(ctx: click.Context, project: Project) -> Repository:
     return store
 
 
-def known_name(project: Project, store: Repository, name: str) -> str:
-    """Return the name of a pipeline that the files define, or that the store remembers: removing a file keeps its history.
+def opened(
+    ctx: click.Context, project: Project, *, telemetry: Sequence[Telemetry] = (), stream: TextIO | None = None
+) -> Interlock:
+    """Open the project's store and hands until the command ends.
 
-    Raises:
-        NotFound: nobody ever heard of it; the nearest name is given.
+    `telemetry` is told of every step, and `stream` is where alerts are written for people: stderr by default.
     """
-    defined = name in project.pipelines or name in project.broken
-    if defined or store.runs_of(name, limit=1) or store.timeline(name, limit=1):
-        return name
-    raise no_pipeline(project, name)
-
-
-def opened(ctx: click.Context, project: Project) -> Interlock:
-    """Open the project's store and hands until the command ends."""
     from interlock.runtime.wiring import Interlock
 
-    work: Interlock = ctx.with_resource(Interlock(project))
+    work: Interlock = ctx.with_resource(Interlock(project, telemetry=telemetry, stream=stream))
     return work
 
 
@@ -95,25 +95,17 @@ def pipeline_of(project: Project, name: str) -> PipelineSpec:
         ConfigError: this pipeline's own files have errors.
         NotFound: there is none of that name; the nearest is named.
     """
-    if name in project.broken:
-        raise ConfigError(project.broken[name])
-    found = project.pipelines.get(name)
-    if found is not None:
-        if project.broken:
-            tell(f"interlock: these cannot be used: {', '.join(sorted(project.broken))}. Why: interlock validate")
-        return found.spec
-    raise no_pipeline(project, name)
+    from interlock.operations import pipelines
+
+    found = pipelines.pipeline_of(project, name)
+    tell_broken(project)
+    return found
 
 
-def no_pipeline(project: Project, name: str) -> NotFound:
-    """Say that nothing has this name, and what may have been meant."""
-    from difflib import get_close_matches
-
-    names = sorted({*project.pipelines, *project.broken})
-    near = get_close_matches(name, names, n=1)
-    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-    hint = f"did you mean {near[0]}?" if near else f"there are: {listed or 'none'}"
-    return NotFound(f"no pipeline is named {name!r} in {project.root} ({hint})")
+def tell_broken(project: Project) -> None:
+    """Tell which pipelines cannot be used, if there are any."""
+    if project.broken:
+        tell(f"interlock: these cannot be used: {', '.join(sorted(project.broken))}. Why: interlock validate")
 
 
 def pipeline_argument(function: F) -> F:

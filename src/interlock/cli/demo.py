@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from interlock.cli.asking import require_here
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import faint, say, strong
 from interlock.scaffold.demo_steps import STEPS, DemoStep
@@ -16,7 +17,8 @@ from interlock.scaffold.demo_steps import STEPS, DemoStep
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=Path("interlock-demo"))
-def command(directory: Path) -> None:
+@click.pass_context
+def command(ctx: click.Context, directory: Path) -> None:
     """Play a story in DIRECTORY (./interlock-demo by default): a late file holds a job back, its arrival lets it go.
 
     The project stays there to play with. Leaves with 3 if anything comes out otherwise than the story tells.
@@ -26,6 +28,7 @@ def command(directory: Path) -> None:
       interlock demo
       interlock demo /tmp/weather
     """
+    require_here(ctx)
     from interlock.cli.init import schema_files
     from interlock.scaffold.writing import write_scaffold
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import click
 
 from interlock.app.views import View
+from interlock.cli.asking import require_here
 from interlock.cli.context import json_option, project_root
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, plain, say, strong, styled
 from interlock.config.settings import Settings
-from interlock.errors import ConfigError
+from interlock.errors import ConfigError, StoreError
 from interlock.runtime.clock import SystemClock
 from interlock.runtime.examination import Finding, Outcome, examine_machine, examine_project
 
@@ -45,7 +47,9 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
       interlock doctor
       interlock doctor --json | jq -r '.checks[] | select(.outcome != "ok") | .message'
     """
+    require_here(ctx)
     from interlock.config.load import load_project
+    from interlock.runtime.reading import with_registered_here
 
     found = list(examine_machine())
     broken = False
@@ -55,6 +59,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         broken = True
         found.append(Finding("project", Outcome.FAIL, str(exc), "repair it, or begin with: interlock init NAME"))
     else:
+        with suppress(StoreError):  # that it cannot be read is among what is found
+            project = with_registered_here(project)
+            names = (name for name, one in project.registered.items() if not one.shadowed)
+            problems += tuple(problem for name in names for problem in project.broken.get(name, ()))
         broken = bool(problems)
         found += examine_project(project, problems, SystemClock().now(), os.environ)
     failed = any(finding.outcome is Outcome.FAIL for finding in found)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import yaml
 
-from interlock.codec.documents import mapping
 from interlock.config.build import World, build_pipeline
-from interlock.config.build_shelf import ShelvedArchetype
+from interlock.config.build_shelf import shelved_of
 from interlock.config.checks import Checks
 from interlock.config.project import Project
 from interlock.config.schema import PipelineFile
 from interlock.config.source import Source
 from interlock.config.yaml12 import plain
-from interlock.core.archetypes import Archetype
 from interlock.errors import Problem
 
 _TRIGGER_KEY: Final = {"command": "command", "http": "url", "python": "callable"}
@@ -38,12 +36,21 @@ class Draft:
     evaluators: Mapping[str, str]
     trigger: tuple[str, str] | None
 
-    def with_pushes(self, project: Project) -> Draft:
+    def with_pushes(self, required: Iterable[str]) -> Draft:
         """Return the draft with every required trait that nobody gave an evaluator to taken as it is pushed."""
-        found = project.archetypes.get(self.archetype)
-        required = [str(definition.type) for definition in found.required] if found else []
         unset = {trait: "push" for trait in required if trait not in self.evaluators}
         return replace(self, evaluators={**self.evaluators, **unset})
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the file would say, as JSON."""
+        said: dict[str, Any] = {"name": self.name, "archetype": self.archetype, "tier": self.tier}
+        if self.evaluators:
+            said["traits"] = {trait: {"evaluator": evaluator} for trait, evaluator in self.evaluators.items()}
+        if self.trigger is not None:
+            kind, value = self.trigger
+            said["trigger"] = {"type": kind, _TRIGGER_KEY[kind]: value}
+        return said
 
     @property
     def text(self) -> str:
@@ -66,7 +73,7 @@ class Draft:
         world = World(
             project.settings,
             Checks(project.root, project.settings),
-            {one.name: _shelved(one) for one in project.archetypes.values()},
+            {one.name: shelved_of(one) for one in project.archetypes.values()},
             project.calendars,
         )
         build_pipeline(msgspec.convert(plain(source.raw), PipelineFile), source, world)
@@ -98,8 +105,3 @@ def scalar(text: str) -> str:
         return text
     written: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**9)
     return written.strip()
-
-
-def _shelved(archetype: Archetype) -> ShelvedArchetype:
-    defaults = {str(one.type): mapping(one.default_config) for one in (*archetype.required, *archetype.optional)}
-    return ShelvedArchetype(archetype, frozenset(archetype.trait_names), defaults)

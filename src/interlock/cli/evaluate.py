@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from interlock.app.views import ReadinessView, TraitView, readiness_view
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
+from interlock.api.judging import Evaluate
+from interlock.app.views import ReadinessView, TraitView
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_argument
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, say, strong, styled
-from interlock.cli.slots import chosen_slot, schedule_option
+from interlock.cli.parameters import schedule_option
 from interlock.core.readiness import Readiness
 
 
@@ -29,19 +31,19 @@ def command(ctx: click.Context, pipeline: str, schedule: str | None, period: str
       interlock evaluate example
       interlock evaluate example --json | jq .blocking
     """
-    from interlock.app.evaluating import evaluate_pipeline
-
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
-    work = opened(ctx, project)
-    slot = chosen_slot(spec, work.clock.now(), schedule, period)
-    evaluation = evaluate_pipeline(spec, slot, work.hands)
-    view = readiness_view(spec, slot.schedule, slot.period, evaluation.readiness, evaluation.results)
+    view = ask(ctx, Evaluate(pipeline_id=pipeline, schedule=schedule, date=period))
     if as_json:
         emit_json("Readiness", view)
     else:
         print_readiness(view)
-    raise Leave(verdict_exit(evaluation.readiness))
+    raise Leave(view_exit(view))
+
+
+def view_exit(view: ReadinessView) -> Exit:
+    """Return the exit code of a verdict that is shown."""
+    if view.status == "READY":
+        return Exit.DONE
+    return Exit.UNDECIDED if view.undecided else Exit.NOT_READY
 
 
 def verdict_exit(readiness: Readiness) -> Exit:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import click
 
-from interlock.app.queries import events
+from interlock.api.looking import Events
 from interlock.app.views import EventView
-from interlock.cli.context import json_option, known_name, pipeline_argument, reading, sound_project_of
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_argument
 from interlock.cli.output import emit_json, faint, moment, plain, say, styled, table, tell
 
 LONGEST = 500
-
-_CURSOR: Final = re.compile(
-    r"\d{8}T\d{6}\.\d{6}Z\|(?:slot/(?P<slot>[^:|]+):[^|]+|pipeline/(?P<own>[^|]+)|(?P<shared>dispatch/[^|]+|silences))"
-    r"\|(?:JOURNAL|NOTE|EXPECTED)#[^|]+\|\d{1,6}",
-    re.ASCII,
-)
 
 
 @click.command()
@@ -35,28 +27,15 @@ def command(ctx: click.Context, pipeline: str, limit: int, before: str | None, *
       interlock events example
       interlock events example --limit 500 --json | jq -r '.items[] | [.timestamp, .kind, .message] | @tsv'
     """
-    project = sound_project_of(ctx)
-    store = reading(ctx, project)
-    name = known_name(project, store, pipeline)
-    shown = events(store, name, limit=limit, before=None if before is None else _cursor(name, before))
+    shown = ask(ctx, Events(pipeline_id=pipeline, limit=limit, cursor=before))
     if as_json:
         emit_json("EventList", shown)
     elif not shown.items:
-        tell(f"nothing happened to {name}{' before that' if before else ' yet'}")
+        tell(f"nothing happened to {pipeline}{' before that' if before else ' yet'}")
     else:
         if shown.next:
-            tell(f"there is more before this: interlock events {name} --limit {limit} --before '{shown.next}'")
+            tell(f"there is more before this: interlock events {pipeline} --limit {limit} --before '{shown.next}'")
         say(_laid_out(shown.items))
-
-
-def _cursor(pipeline: str, text: str) -> str:
-    match = _CURSOR.fullmatch(text)
-    if match is None or not (match["shared"] or pipeline in (match["slot"], match["own"])):
-        raise click.BadParameter(
-            f"{text!r} is no cursor of {pipeline}: use the `next` or a `cursor` of `interlock events {pipeline} --json`",
-            param_hint="--before",
-        )
-    return text
 
 
 def _laid_out(shown: tuple[EventView, ...]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import click
 
-from interlock.cli.context import opened, pipeline_argument, pipeline_of, sound_project_of
-from interlock.cli.outside import in_shadow
-from interlock.cli.parameters import duration
-from interlock.cli.slots import chosen_window, schedule_option
+from interlock.cli.asking import client_of, desk_of, server_of
+from interlock.cli.context import pipeline_argument
+from interlock.cli.parameters import duration, schedule_option
 
 
 @click.command()
@@ -51,21 +51,43 @@ def command(  # noqa: PLR0913, PLR0917  (one parameter an option)
       interlock exec example --timeout 3h -- ./job.sh            # in a crontab: 0 6 * * *
       interlock exec example --again --reason "disk was full" -- ./job.sh
     """
-    from interlock.cli.foreground import Play
-
     if again != bool(reason.strip()):
         raise click.UsageError("--again and --reason TEXT go together")
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
-    work = opened(ctx, project)
-    window = chosen_window(spec, work.clock.now(), schedule)
-    play = Play(work, spec, window, command)
-    if in_shadow(spec):
-        code = play.look_on()
-    elif play.take(again=reason.strip()):
-        code = play.perform(None if timeout is None else work.clock.now() + timeout, done=skip_exit)
-    else:
-        code = skip_exit
+    run = _there if server_of(ctx) else _here
+    code = run(ctx, pipeline, command, Wish(schedule, timeout, skip_exit, reason.strip()))
     # The command's own code is nobody's to map, nor is one that was asked for.
     ctx.meta["interlock.exits"] = {}
     ctx.exit(code)
+
+
+class Wish(NamedTuple):
+    """What the options say."""
+
+    schedule: str | None
+    timeout: timedelta | None
+    skip_exit: int
+    again: str
+
+
+def _here(ctx: click.Context, pipeline: str, argv: Sequence[str], wish: Wish) -> int:
+    from interlock.cli.foreground import Play
+    from interlock.operations.outside import in_shadow
+    from interlock.operations.pipelines import pipeline_of
+    from interlock.operations.slots import chosen_window
+
+    desk = desk_of(ctx)
+    spec = pipeline_of(desk.project, pipeline)
+    window = chosen_window(spec, desk.clock.now(), wish.schedule)
+    play = Play(desk, spec, window, argv)
+    if in_shadow(spec):
+        return play.look_on()
+    if not play.take(again=wish.again):
+        return wish.skip_exit
+    return play.perform(None if wish.timeout is None else desk.clock.now() + wish.timeout, done=wish.skip_exit)
+
+
+def _there(ctx: click.Context, pipeline: str, argv: Sequence[str], wish: Wish) -> int:
+    from interlock.cli.gated import GatedPlay
+
+    play = GatedPlay(client_of(ctx), pipeline, wish.schedule, argv)
+    return play.perform(wish.timeout, again=wish.again, done=wish.skip_exit)

@@ -6,12 +6,20 @@ import enum
 from typing import Final
 
 from interlock.errors import (
+    Busy,
     ConfigError,
+    Conflict,
     Contention,
     InterlockError,
+    Invalid,
+    NotAllowed,
     NotFound,
+    NotReady,
+    Refused,
+    ServerUnavailable,
     StoreUnavailable,
     TriggerError,
+    Unauthorized,
 )
 
 
@@ -51,6 +59,13 @@ MEANINGS: Final[dict[Exit, str]] = {
 
 _TROUBLE: Final[tuple[tuple[type[Exception], Exit], ...]] = (
     (ConfigError, Exit.USAGE),
+    (Invalid, Exit.USAGE),
+    (Unauthorized, Exit.USAGE),
+    (NotAllowed, Exit.REFUSED),
+    (Conflict, Exit.CONFLICT),
+    (Refused, Exit.REFUSED),
+    (Busy, Exit.TRY_LATER),
+    (ServerUnavailable, Exit.TRY_LATER),
     (NotFound, Exit.NOT_FOUND),
     (StoreUnavailable, Exit.TRY_LATER),
     (Contention, Exit.TRY_LATER),
@@ -70,6 +85,8 @@ class Leave(Exception):
 
 def exit_of(error: Exception) -> Exit:
     """Return the code for an exception; one that nobody foresaw is an undecided answer, never a yes."""
+    if isinstance(error, NotReady):
+        return Exit.UNDECIDED if error.details.get("undecided") else Exit.NOT_READY
     return next((code for kind, code in _TROUBLE if isinstance(error, kind)), Exit.UNDECIDED)
 
 

@@ -1,23 +1,49 @@
-"""Following a run on the terminal: what `run` and `rerun` have in common once a run is open."""
+"""Following a run on the terminal, here or on the server: what every verb has in common once a run is open."""
 
 from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
 
-from interlock.app.views import run_view
-from interlock.cli.evaluate import verdict_exit
+import click
+
+from interlock.app.views import RunView, run_view
+from interlock.cli.asking import client_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, moment, plain, say, span, strong, styled, tell
 from interlock.cli.progress import Waiting, patience
 from interlock.core.ids import RunKey
-from interlock.core.runs import SUCCEEDED, Run, RunStatus
-from interlock.errors import InterlockError
-from interlock.runtime.driver import Driven, Driver, Stop
+from interlock.core.runs import Outcome, Run, RunStatus
+from interlock.errors import Declined, InterlockError, NotReady, Refused, ServerUnavailable
+from interlock.runtime.driver import Driver, Stop
 
 if TYPE_CHECKING:
+    from interlock.api.contract import Request
     from interlock.runtime.wiring import Interlock
+
+T = TypeVar("T")
+
+FIRST_LOOK: Final = timedelta(milliseconds=200)
+LOOK_GROWTH: Final = 1.5
+SLOWEST_LOOK: Final = timedelta(seconds=2)
+OUT_OF_SIGHT: Final = timedelta(minutes=2)
+"""How long a server may be out of reach before the following ends. The job goes on."""
+
+_SUCCEEDED: Final = (RunStatus.COMPLETED, RunStatus.COMPLETED_MONITORING)
+_RESTS: Final = {
+    "ENDED": Stop.ENDED,
+    "NOT_READY": Stop.NOT_READY,
+    "HELD": Stop.HELD,
+    "DOUBT": Stop.DOUBT,
+}
+
+
+class Followed(NamedTuple):
+    """A run as the following left it, and why."""
+
+    run: RunView
+    why: Stop
 
 
 def follow(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, as_json: bool) -> NoReturn:
@@ -26,27 +52,96 @@ def follow(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | Non
     Raises:
         Leave: always.
     """
-    driven = driven_by(work, key, wait=wait, timeout=timeout, quiet=as_json)
-    if as_json:
-        emit_json("Run", run_view(driven.run))
-    else:
-        _print(driven)
-    raise Leave(exit_of_run(driven))
+    show(driven_by(work, key, wait=wait, timeout=timeout, quiet=as_json), as_json=as_json)
 
 
-def driven_by(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, quiet: bool) -> Driven:
-    """Drive a run as far as it goes now, telling on stderr what changes."""
+def driven_by(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, quiet: bool) -> Followed:
+    """Drive a run here as far as it goes now, telling on stderr what changes."""
     from interlock.runtime.clock import SystemPacer
     from interlock.runtime.tidying import tidy_jobs
 
     until = None if timeout is None else work.clock.now() + timeout
     with patience(f"asking the traits of {key.slot.pipeline}", quiet=quiet) as waiting:
         progress = Progress(waiting, quiet=quiet)
-        driver = Driver(work.hands, SystemPacer(work.clock), on_change=progress.show)
+        driver = Driver(work.hands, SystemPacer(work.clock), on_change=progress.changed)
         driven = driver.drive(key, wait=wait, until=until)
     with contextlib.suppress(InterlockError, OSError):  # housekeeping must not change the answer
         tidy_jobs(work, key.slot.pipeline)
-    return driven
+    return Followed(run_view(driven.run), driven.why)
+
+
+def begun_there(ctx: click.Context, request: Request[T], *, quiet: bool) -> T | Followed:
+    """Ask the server to start something, and return its answer, or the run that it did not let through.
+
+    Raises:
+        InterlockError: it was refused, or nobody knows.
+    """
+    pipeline = getattr(request, "pipeline_id", "")
+    try:
+        with patience(f"asking the server about {pipeline}", quiet=quiet):
+            return client_of(ctx).ask(request)
+    except NotReady as exc:
+        return Followed(_run_of(exc), Stop.NOT_READY)
+    except Refused as exc:
+        if not exc.details.get("held"):
+            raise
+        return Followed(_run_of(exc), Stop.HELD)
+
+
+def _run_of(error: Declined) -> RunView:
+    from interlock.codec import wire
+
+    found: Any = error.details.get("run")
+    try:
+        return wire.from_builtins(found, RunView)
+    except ValueError:
+        raise error from None
+
+
+def followed_there(ctx: click.Context, run: RunView, *, wait: bool, timeout: timedelta | None, quiet: bool) -> Followed:
+    """Look at a run on the server until it goes no further, telling on stderr what changes."""
+    from interlock.api.running import RunOf
+    from interlock.runtime.clock import SystemClock, SystemPacer
+
+    clock = SystemClock()
+    pacer, pause = SystemPacer(clock), FIRST_LOOK
+    seen_at = clock.now()
+    until = None if timeout is None else seen_at + timeout
+    with patience(f"waiting for {run.run_id}", quiet=quiet) as waiting:
+        progress = Progress(waiting, quiet=quiet)
+        while True:
+            progress.show(run)
+            why = _RESTS.get(run.rests)
+            if why is None and not wait and (run.status == RunStatus.RUNNING or run.not_before is not None):
+                why = Stop.DETACHED
+            now = clock.now()
+            if why is None and until is not None and now >= until:
+                why = Stop.TIMED_OUT
+            if why is not None:
+                return Followed(run, why)
+            later = now + pause
+            pacer.until(later if until is None else min(later, until))
+            pause = min(pause * LOOK_GROWTH, SLOWEST_LOOK)
+            try:
+                run = client_of(ctx).ask(RunOf(run_id=run.run_id))
+                seen_at = clock.now()
+            except ServerUnavailable as exc:
+                if clock.now() - seen_at > OUT_OF_SIGHT:
+                    words = f"{run.run_id} was {run.status} when it was last seen, and goes on without this command"
+                    raise ServerUnavailable(f"{exc}. {words}") from exc
+
+
+def show(followed: Followed, *, as_json: bool) -> NoReturn:
+    """Show a run, and leave with the code that says how it stands.
+
+    Raises:
+        Leave: always.
+    """
+    if as_json:
+        emit_json("Run", followed.run)
+    else:
+        _print(followed)
+    raise Leave(exit_of_run(followed))
 
 
 class Progress:
@@ -57,7 +152,11 @@ class Progress:
         self._quiet = quiet
         self._last = ""
 
-    def show(self, run: Run) -> None:
+    def changed(self, run: Run) -> None:
+        """Tell how a run that is driven here stands now."""
+        self.show(run_view(run))
+
+    def show(self, run: RunView) -> None:
         """Tell how a run stands now, unless that was the last thing told."""
         line = _line(run)
         if line:
@@ -67,7 +166,7 @@ class Progress:
         self._last = line or self._last
 
 
-def _line(run: Run) -> str:
+def _line(run: RunView) -> str:
     match run.status:
         case RunStatus.PENDING if run.not_before is not None:
             return f"attempt {run.attempt} failed; the next begins no earlier than {moment(run.not_before)}"
@@ -79,14 +178,15 @@ def _line(run: Run) -> str:
             return ""
 
 
-def exit_of_run(driven: Driven) -> Exit:
-    """Return the code that says how a driver left a run."""
-    run = driven.run
-    match driven.why:
+def exit_of_run(followed: Followed) -> Exit:
+    """Return the code that says how the following left a run."""
+    run = followed.run
+    match followed.why:
         case Stop.ENDED:
             return exit_of_end(run)
         case Stop.NOT_READY:
-            return verdict_exit(run.readiness) if run.readiness else Exit.UNDECIDED
+            # A decided no is never hidden by another trait's error.
+            return Exit.UNDECIDED if run.undecided else Exit.NOT_READY
         case Stop.HELD:
             return Exit.REFUSED
         case Stop.DOUBT:
@@ -97,56 +197,60 @@ def exit_of_run(driven: Driven) -> Exit:
             return Exit.TIMED_OUT
 
 
-def exit_of_end(run: Run) -> Exit:
+def exit_of_end(run: RunView) -> Exit:
     """Return the code that says how a run ended; one that is only watched for drift any more has done what it is for."""
-    if run.status in SUCCEEDED:
+    if run.status in _SUCCEEDED:
         return Exit.DONE
-    return Exit.REFUSED if run.status is RunStatus.CANCELLED else Exit.JOB_FAILED
+    return Exit.REFUSED if run.status == RunStatus.CANCELLED else Exit.JOB_FAILED
 
 
-def _print(driven: Driven) -> None:
-    run = driven.run
-    slot = run.key.slot
-    say(f"{strong(slot.pipeline)}  {slot.schedule}  {slot.period}  {faint(run.key.run_id)}")
-    if driven.why is Stop.NOT_READY and run.readiness is not None:
-        say(f"{styled('NOT_READY')}  blocked by: {', '.join(run.readiness.blocking)}")
-        for verdict in run.readiness.verdicts:
-            if verdict.trait in run.readiness.blocking:
-                say(f"  {styled(verdict.status)} {verdict.trait}: {' '.join(verdict.reason.splitlines())}".rstrip())
-        say(f"nothing was started; the run waits. The reasons in full: interlock why {slot.pipeline}")
+def has_ended(run: RunView) -> bool:
+    """Say whether what a run is for is done, or will not be any more."""
+    return run.rests == "ENDED"
+
+
+def _print(followed: Followed) -> None:
+    run = followed.run
+    say(f"{strong(run.pipeline_id)}  {run.schedule_id}  {run.date}  {faint(run.run_id)}")
+    if followed.why is Stop.NOT_READY:
+        say(f"{styled('NOT_READY')}  blocked by: {', '.join(run.blocking)}")
+        for one in run.blockers:
+            say(f"  {styled(one.status)} {one.trait_type}: {' '.join(one.reason.splitlines())}".rstrip())
+        say(f"nothing was started; the run waits. The reasons in full: interlock why {run.pipeline_id}")
         return
-    say(f"{styled(run.status)}{_tail(driven)}")
+    say(f"{styled(run.status)}{_tail(followed)}")
 
 
-def _tail(driven: Driven) -> str:
-    run = driven.run
-    match driven.why:
+def _tail(followed: Followed) -> str:
+    run = followed.run
+    match followed.why:
         case Stop.DOUBT:
             return f"  in doubt: {plain(run.doubt)}"
         case Stop.HELD:
             held = f"held until {moment(run.held_until)} by {plain(run.held_because)}"
             return f"  it is ready, and {held}; nothing was started"
         case Stop.TIMED_OUT:
-            follow_it = f"interlock status {run.key.slot.pipeline}"
+            follow_it = f"interlock status {run.pipeline_id}"
             return f"  still so when the time to wait was over; follow it with: {follow_it}"
+        case Stop.DETACHED if run.status == RunStatus.PENDING:
+            return f"  {_line(run)}"
         case Stop.DETACHED:
-            told = f"interlock complete {run.key.run_id} --status success|failed"
+            told = f"interlock complete {run.run_id} --status success|failed"
             return f"  as {run.job_id}; its end is reported with: {told}"
         case _:
             return f"  {ending(run)}".rstrip()
 
 
-def ending(run: Run) -> str:
+def ending(run: RunView) -> str:
     """Say in a few words how a run ended."""
-    failure = run.last_failure
-    if failure is not None:
-        return f"{failure.category or failure.outcome}: {plain(failure.reason)}"
-    if run.status is RunStatus.CANCELLED:
-        return f"it was given up or cancelled before anything was started; see: interlock why {run.key.slot.pipeline}"
-    if not run.attempts:
+    last = run.attempts[-1] if run.attempts else None
+    if last is not None and last.status != Outcome.SUCCEEDED:
+        return f"{last.failure_category or last.status}: {plain(last.failure_message)}"
+    if run.status == RunStatus.CANCELLED:
+        return f"it was given up or cancelled before anything was started; see: interlock why {run.pipeline_id}"
+    if last is None:
         return "it is ready, and there is nothing to start"
-    last = run.attempts[-1]
-    words = f"attempt {last.number} took {span(last.ended_at - last.began_at)}"
-    if run.status is RunStatus.COMPLETED_MONITORING and run.monitor is not None:
-        words += f"; watched for drift until {moment(run.monitor.until)}"
+    words = f"attempt {last.attempt} took {span(last.completed_at - last.started_at)}"
+    if run.status == RunStatus.COMPLETED_MONITORING and run.monitoring_until is not None:
+        words += f"; watched for drift until {moment(run.monitoring_until)}"
     return words

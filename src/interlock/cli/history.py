@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from interlock.app.queries import RunsView, history
+from interlock.api.looking import History
+from interlock.app.queries import RunsView
 from interlock.app.views import AttemptView
-from interlock.cli.context import json_option, known_name, pipeline_argument, reading, sound_project_of
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_argument
 from interlock.cli.output import emit_json, moment, plain, say, span, styled, tell
 from interlock.cli.render_status import runs
-from interlock.cli.why import run_key
 
 LONGEST = 500
 
@@ -29,19 +30,19 @@ def command(ctx: click.Context, pipeline: str, limit: int, before: str | None, *
       interlock history example --limit 5 --json | jq -r '.items[].status'
       interlock history example --before example:daily:2026-03-07:1
     """
-    project = sound_project_of(ctx)
-    store = reading(ctx, project)
-    name = known_name(project, store, pipeline)
-    start = None if before is None else run_key(name, before, "--before").run_id
-    shown = history(store, name, limit=limit, before=start)
+    shown = ask(ctx, History(pipeline_id=pipeline, limit=limit, cursor=before))
     if as_json:
         emit_json("RunList", shown)
     elif not shown.items:
-        tell(f"no earlier run of {name}" if before else f"{name} has no runs yet; begin with: interlock run {name}")
+        tell(
+            f"no earlier run of {pipeline}"
+            if before
+            else f"{pipeline} has no runs yet; begin with: interlock run {pipeline}"
+        )
     else:
         _print(shown)
         if shown.next:
-            tell(f"there are more: interlock history {name} --limit {limit} --before {shown.next}")
+            tell(f"there are more: interlock history {pipeline} --limit {limit} --before {shown.next}")
 
 
 def _print(shown: RunsView) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from interlock.cli.asking import require_here
 from interlock.cli.output import faint, say, strong
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-def command(directory: Path) -> None:
+@click.pass_context
+def command(ctx: click.Context, directory: Path) -> None:
     """Make a project in DIRECTORY: a pipeline that runs at once, its archetypes and evaluators, schemas for editors.
 
     Nothing that exists is overwritten; if anything is in the way, nothing is written at all.
@@ -21,6 +23,7 @@ def command(directory: Path) -> None:
       interlock init my-project
       interlock init .
     """
+    require_here(ctx)
     from interlock.scaffold.writing import write_scaffold
 
     written = write_scaffold(directory, template="basic", extra=schema_files())

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 import click
 
 from interlock.cli.exits import Exit, Leave, exit_of, parse_exit_map
-from interlock.cli.output import finish, tell
+from interlock.cli.output import finish, speak_through, tell
 from interlock.errors import ConfigError, InterlockError
 from interlock.version import __version__
 
@@ -33,6 +33,7 @@ VERBS: Final[dict[str, str]] = {
     "resume": "end a pause",
     "marker": "tell that something about a slot has arrived",
     "watch": "open slots by the calendar and start jobs, unattended",
+    "serve": "watch, and answer requests over HTTP, in one process",
     "status": "how pipelines stand",
     "why": "the reasons behind the latest decision",
     "history": "the runs of a pipeline",
@@ -47,7 +48,9 @@ VERBS: Final[dict[str, str]] = {
     "calendar": "make and show calendars",
     "add-pipeline": "write a new pipeline file",
     "traits": "push a trait's result",
+    "sensor": "tell what was measured",
     "complete": "report how a job ended",
+    "keys": "make API keys for the server",
     "schema": "print the JSON Schema of a kind of file",
     "doctor": "check the installation, the store and the evaluators",
     "demo": "play a story with real data",
@@ -101,6 +104,11 @@ class LazyGroup(click.Group):
     type=click.Path(path_type=Path),
     help="The project's directory or file, instead of the nearest interlock.yaml upwards.",
 )
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Ask the server at this address instead of the project here; INTERLOCK_SERVER names one for all commands.",
+)
 @click.option("--color/--no-color", default=None, help="Colours: on terminals by default, never with NO_COLOR set.")
 @click.option(
     "--exit-map",
@@ -109,7 +117,13 @@ class LazyGroup(click.Group):
     help="Leave with codes of your own, such as not_ready=99.",
 )
 @click.pass_context
-def group(ctx: click.Context, project: Path | None, color: bool | None, exit_map: str) -> None:  # noqa: ARG001  (see context)
+def group(
+    ctx: click.Context,
+    project: Path | None,  # noqa: ARG001  (see context)
+    server: str | None,  # noqa: ARG001  (see asking)
+    color: bool | None,
+    exit_map: str,
+) -> None:
     """Hold the start button of data jobs, and let it be pressed only while the preconditions hold.
 
     \b
@@ -129,6 +143,7 @@ def group(ctx: click.Context, project: Path | None, color: bool | None, exit_map
 def run_cli(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code. Every error is one message on stderr."""
     signal.signal(signal.SIGTERM, _terminated)
+    speak_through(None)
     completing = os.environ.get(COMPLETE_VARIABLE)
     if completing:
         from click.shell_completion import shell_complete

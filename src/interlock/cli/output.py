@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TextIO
 
 import click
 import msgspec
 
 from interlock.codec import wire
-from interlock.core.times import format_duration
+from interlock.operations.wording import moment, plain, span
+
+__all__ = (
+    "API_VERSION",
+    "coloured",
+    "emit_json",
+    "faint",
+    "finish",
+    "moment",
+    "plain",
+    "say",
+    "span",
+    "strong",
+    "styled",
+    "table",
+    "tell",
+)
 
 API_VERSION: Final = "interlock/v1"
 
@@ -35,6 +50,9 @@ _COLOURS: Final = {
 }
 
 
+_VOICES: Final[list[Callable[[str], None]]] = []
+
+
 def emit_json(kind: str, content: object) -> None:
     """Print one JSON document: an object with `apiVersion`, `kind` and the fields of `content`, or its `items`."""
     plain = wire.to_builtins(content)
@@ -52,11 +70,19 @@ def say(text: str = "") -> None:
 
 
 def tell(text: str) -> None:
-    """Print one line beside the answer, on stderr."""
+    """Print one line beside the answer, on stderr, or by the voice that was lent for it."""
+    if _VOICES:
+        _VOICES[0](text)
+        return
     try:
         click.echo(text, err=True)
     except BrokenPipeError:
         _silence(sys.stderr)
+
+
+def speak_through(voice: Callable[[str], None] | None) -> None:
+    """Let `tell` speak with another voice, until the next command line."""
+    _VOICES[:] = [] if voice is None else [voice]
 
 
 def finish() -> bool:
@@ -75,12 +101,6 @@ def _silence(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-def plain(text: str) -> str:
-    """Return a text from elsewhere as one harmless line: no line breaks, nothing that a terminal would obey."""
-    joined = " ".join(text.split())
-    return joined if joined.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in joined)
 
 
 def styled(word: str) -> str:
@@ -116,16 +136,3 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
-
-
-def moment(at: datetime | None) -> str:
-    """Write an instant for people, in UTC, to the second."""
-    return "" if at is None else at.strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def span(seconds: float | timedelta) -> str:
-    """Write a length of time for people: milliseconds below a second, whole seconds above."""
-    length = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
-    if length < timedelta(seconds=1):
-        return format_duration(timedelta(milliseconds=round(length.total_seconds() * 1000)))
-    return format_duration(timedelta(seconds=round(length.total_seconds())))

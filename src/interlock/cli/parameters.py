@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import click
 
 from interlock.core.times import parse_duration
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def actor() -> str:
@@ -29,3 +33,9 @@ def duration(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     if found < timedelta():
         raise click.BadParameter(f"a length of time is not negative: {value!r}")
     return found
+
+
+def schedule_option(function: F) -> F:
+    """Add the option that names a schedule."""
+    text = "The schedule, where the pipeline has several; the one whose window opened last by default."
+    return click.option("--schedule", help=text)(function)

@@ -1,24 +1,26 @@
-"""`interlock pipelines`: what the files define."""
+"""`interlock pipelines`: what the files define, and what is registered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
+from interlock.api.registering import LARGEST_PAGE, PipelineConfig, Pipelines
 from interlock.app.views import View
-from interlock.cli.context import json_option, sound_project_of
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, plain, say, table, tell
-from interlock.core.times import format_duration
-
-if TYPE_CHECKING:
-    from interlock.config.project import Project
-    from interlock.core.pipelines import ScheduleSpec
+from interlock.codec.documents import mapping
 
 
 class PipelineView(View, frozen=True, kw_only=True, rename="camel"):
-    """One pipeline as its file defines it. `problems` says why a file cannot be used; what it holds is then unknown."""
+    """One pipeline as its file defines it; `file` is `api` for one that was registered.
+
+    `problems` says why it cannot be used; what it holds is then unknown.
+    """
 
     pipeline_id: str
     archetype: str | None
@@ -39,7 +41,7 @@ class PipelineList(View, frozen=True, kw_only=True, rename="camel"):
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """List the pipelines of the project with the file that defines each. The store is not opened.
+    """List the pipelines of the project with the file that defines each, or `api` where one was registered.
 
     Leaves with 2 when a file cannot be used; the others are listed all the same.
 
@@ -48,55 +50,52 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
       interlock pipelines
       interlock pipelines --json | jq -r '.items[].pipelineId'
     """
-    project = sound_project_of(ctx)
-    shown = PipelineList(items=tuple(sorted(_views(project), key=lambda view: (view.pipeline_id, view.file))))
+    found = list(every_pipeline(ctx))
+    shown = PipelineList(items=tuple(sorted(map(_view, found), key=lambda view: (view.pipeline_id, view.file))))
     if as_json:
         emit_json("PipelineList", shown)
     elif shown.items:
         say(table(("PIPELINE", "ARCHETYPE", "TIER", "TRIGGER", "SCHEDULES", "FILE", ""), map(_row, shown.items)))
     else:
         tell("there are no pipelines yet; write one with: interlock add-pipeline --name NAME")
-    if project.broken:
-        names = ", ".join(sorted(project.broken))
-        raise Leave(Exit.USAGE, f"files cannot be used of: {names}. See: interlock validate")
+    broken = sorted(each.name for each in found if each.problems)
+    if broken:
+        raise Leave(Exit.USAGE, f"files cannot be used of: {', '.join(broken)}. See: interlock validate")
 
 
-def _views(project: Project) -> list[PipelineView]:
-    sound = [
-        PipelineView(
-            pipeline_id=name,
-            archetype=loaded.spec.archetype,
-            tier=loaded.spec.tier,
-            trigger_type=loaded.spec.trigger.type if loaded.spec.trigger else None,
-            schedules=tuple(map(_schedule, loaded.spec.schedules)),
-            file=loaded.source,
-            problems=(),
-        )
-        for name, loaded in project.pipelines.items()
-    ]
-    broken = [
-        PipelineView(
-            pipeline_id=name,
-            archetype=None,
-            tier=None,
-            trigger_type=None,
-            schedules=(),
-            file=problems[0].file if problems else "",
-            problems=tuple(map(str, problems)),
-        )
-        for name, problems in project.broken.items()
-    ]
-    return sound + broken
+def every_pipeline(ctx: click.Context) -> Iterator[PipelineConfig]:
+    """Ask for every pipeline, page by page."""
+    cursor = None
+    while True:
+        page = ask(ctx, Pipelines(limit=LARGEST_PAGE, cursor=cursor))
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
 
 
-def _schedule(spec: ScheduleSpec) -> str:
-    words = [str(spec.name)]
-    words += [f"after {spec.after:%H:%M}"] if spec.after else []
-    words += [f"cron {spec.cron!r}"] if spec.cron else []
-    words += [f"every {format_duration(spec.every)}"] if spec.every else []
-    words += [f"by {spec.deadline:%H:%M}"] if spec.deadline else []
-    words += [f"within {format_duration(spec.deadline_span)}"] if spec.deadline_span else []
-    return " ".join([*words, spec.timezone])
+def _view(found: PipelineConfig) -> PipelineView:
+    usable = not found.problems
+    trigger = mapping(found.trigger) if found.trigger is not None else {}
+    return PipelineView(
+        pipeline_id=found.name,
+        archetype=found.archetype if usable else None,
+        tier=found.tier if usable else None,
+        trigger_type=trigger.get("type"),
+        schedules=tuple(_schedule(mapping(each)) for each in found.schedules),
+        file=found.source,
+        problems=found.problems,
+    )
+
+
+def _schedule(said: dict[str, Any]) -> str:
+    words = [said["name"]]
+    words += [f"after {said['after']}"] if "after" in said else []
+    words += [f"cron {said['cron']!r}"] if "cron" in said else []
+    words += [f"every {said['every']}"] if "every" in said else []
+    deadline = said.get("deadline", "")
+    words += [f"{'by' if ':' in deadline else 'within'} {deadline}"] if deadline else []
+    return " ".join([*words, said["timezone"]])
 
 
 def _row(view: PipelineView) -> tuple[str, ...]:

@@ -6,17 +6,11 @@ from datetime import timedelta
 
 import click
 
-from interlock.app.arrivals import open_run
-from interlock.cli.again import Wish, required_reason, run_again, used_up
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
-from interlock.cli.exits import Exit, Leave
-from interlock.cli.following import follow
-from interlock.cli.output import moment
-from interlock.cli.parameters import duration
-from interlock.cli.slots import past_window, schedule_option
-from interlock.cli.taking import Constraint, join, overriding, paused
-from interlock.core.runs import Cause
-from interlock.core.schedules import exclusion
+from interlock.api.rerunning import Replay
+from interlock.cli.asking import desk_of, server_of
+from interlock.cli.context import json_option, pipeline_argument
+from interlock.cli.following import Followed, begun_there, follow, followed_there, show
+from interlock.cli.parameters import duration, schedule_option
 
 
 @click.command()
@@ -52,26 +46,14 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock replay example --date 2026-03-07 --reason "the watcher was down"
       interlock replay orders --schedule hourly --date 2026-03-07T14:00 --reason "late file"
     """
-    reason = required_reason(reason)
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
-    work = opened(ctx, project)
-    now = work.clock.now()
-    window = past_window(spec, now, schedule, period)
-    if now < window.opens_at:
-        words = f"the slot {window.slot} is still to come: its window opens at {moment(window.opens_at)}"
-        raise Leave(Exit.REFUSED, f"{words}. Nothing was started")
-    latest = work.store.latest_run(window.slot)
-    excluded = exclusion(spec.exclusions, window.slot.period)
-    found = [*paused(spec, work.hands), *([Constraint("exclusion", excluded)] if excluded else ())]
-    if latest is not None and latest.ended:
-        found += used_up(window.slot, spec, work.hands)
-    override = overriding(spec, found, force=force, reason=reason)
-    wish = Wish(Cause.REPLAY, reason, override)
-    if latest is not None:
-        run = run_again(latest, spec, work.hands, wish)
-    else:
-        made = open_run(window.slot, spec, work.store, now, cause=Cause.REPLAY, note=wish.note, override=override)
-        join(work.hands, made, spec, override)
-        run = made.run
-    follow(work, run.key, wait=wait, timeout=timeout, as_json=as_json)
+    request = Replay(pipeline_id=pipeline, date=period, schedule=schedule, reason=reason, force=force)
+    if server_of(ctx):
+        begun = begun_there(ctx, request, quiet=as_json)
+        if not isinstance(begun, Followed):
+            begun = followed_there(ctx, begun.run, wait=wait, timeout=timeout, quiet=as_json)
+        show(begun, as_json=as_json)
+    from interlock.operations.rerunning import opened_past
+
+    desk = desk_of(ctx)
+    run = opened_past(request, desk)
+    follow(desk.work, run.key, wait=wait, timeout=timeout, as_json=as_json)

@@ -6,15 +6,12 @@ from datetime import timedelta
 
 import click
 
-from interlock.cli.again import Wish, required_reason, run_again, used_up
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
-from interlock.cli.following import follow
-from interlock.cli.parameters import duration
-from interlock.cli.slots import chosen_slot, schedule_option
-from interlock.cli.taking import overriding, paused
-from interlock.core.runs import Cause
-from interlock.core.schedules import in_own_zone
-from interlock.errors import NotFound
+from interlock.api.rerunning import Rerun
+from interlock.api.running import SlotOf
+from interlock.cli.asking import ask, desk_of, server_of
+from interlock.cli.context import json_option, pipeline_argument
+from interlock.cli.following import Followed, begun_there, follow, followed_there, show
+from interlock.cli.parameters import duration, schedule_option
 
 
 @click.command()
@@ -49,16 +46,17 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock rerun example --reason "the source was corrected"
       interlock rerun example --date 2026-03-07 --reason "late file"
     """
-    reason = required_reason(reason)
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
-    work = opened(ctx, project)
-    slot = in_own_zone(spec, chosen_slot(spec, work.clock.now(), schedule, period))
-    latest = work.store.latest_run(slot)
-    if latest is None:
-        hint = f"interlock replay {pipeline} --date {slot.period}" if period else f"interlock run {pipeline}"
-        raise NotFound(f"{slot} never ran, so it cannot be run again. Use: {hint}")
-    found = [*paused(spec, work.hands), *(used_up(slot, spec, work.hands) if latest.ended else ())]
-    override = overriding(spec, found, force=force, reason=reason)
-    run = run_again(latest, spec, work.hands, Wish(Cause.RERUN, reason, override))
-    follow(work, run.key, wait=wait, timeout=timeout, as_json=as_json)
+    if period is None:
+        slot = ask(ctx, SlotOf(pipeline_id=pipeline, schedule=schedule))
+        schedule, period = slot.schedule_id, slot.date
+    request = Rerun(pipeline_id=pipeline, original_date=period, schedule=schedule, reason=reason, force=force)
+    if server_of(ctx):
+        begun = begun_there(ctx, request, quiet=as_json)
+        if not isinstance(begun, Followed):
+            begun = followed_there(ctx, begun.run, wait=wait, timeout=timeout, quiet=as_json)
+        show(begun, as_json=as_json)
+    from interlock.operations.rerunning import opened_again
+
+    desk = desk_of(ctx)
+    run = opened_again(request, desk)
+    follow(desk.work, run.key, wait=wait, timeout=timeout, as_json=as_json)

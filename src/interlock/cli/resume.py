@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from interlock.app.pausing import resume
-from interlock.cli.context import json_option, known_name, opened, pipeline_names, sound_project_of
+from interlock.api.controlling import Resume
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.output import say
-from interlock.cli.parameters import actor
 from interlock.cli.pause import show_pauses
-from interlock.core.ids import PipelineName
 
 
 @click.command()
@@ -34,7 +33,5 @@ def command(ctx: click.Context, pipeline: str | None, *, listed: bool, as_json: 
         return
     if as_json:
         raise click.UsageError("--json goes with --list")
-    project = sound_project_of(ctx)
-    work = opened(ctx, project)
-    name = PipelineName(known_name(project, work.store, pipeline))
-    say(f"{name} goes on" if resume(name, actor(), work.hands) else f"{name} was not paused")
+    ended = ask(ctx, Resume(pipeline_id=pipeline))
+    say(f"{ended.pipeline_id} {'goes on' if ended.resumed else 'was not paused'}")

@@ -6,12 +6,11 @@ from datetime import timedelta
 
 import click
 
-from interlock.app.arrivals import open_run
-from interlock.cli.context import json_option, opened, pipeline_argument, pipeline_of, sound_project_of
-from interlock.cli.following import follow
-from interlock.cli.parameters import duration
-from interlock.cli.slots import chosen_window, schedule_option
-from interlock.cli.taking import against, free, join, overriding
+from interlock.api.running import Run
+from interlock.cli.asking import desk_of, server_of
+from interlock.cli.context import json_option, pipeline_argument
+from interlock.cli.following import Followed, begun_there, follow, followed_there, show
+from interlock.cli.parameters import duration, schedule_option
 
 
 @click.command()
@@ -47,14 +46,14 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock run example --no-wait
       interlock run example --force --reason "source confirmed complete by phone"
     """
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
-    if reason and not force:
-        raise click.UsageError("--reason goes with --force")
-    work = opened(ctx, project)
-    window = chosen_window(spec, work.clock.now(), schedule)
-    found = against(window, spec, work.hands) if free(work.hands, window.slot) else []
-    override = overriding(spec, found, force=force, reason=reason)
-    run = open_run(window.slot, spec, work.store, work.clock.now(), override=override)
-    join(work.hands, run, spec, override)
-    follow(work, run.run.key, wait=wait, timeout=timeout, as_json=as_json)
+    request = Run(pipeline_id=pipeline, schedule=schedule, force=force, reason=reason)
+    if server_of(ctx):
+        begun = begun_there(ctx, request, quiet=as_json)
+        if not isinstance(begun, Followed):
+            begun = followed_there(ctx, begun, wait=wait, timeout=timeout, quiet=as_json)
+        show(begun, as_json=as_json)
+    from interlock.operations.running import taken_up
+
+    desk = desk_of(ctx)
+    key = taken_up(request, desk)
+    follow(desk.work, key, wait=wait, timeout=timeout, as_json=as_json)

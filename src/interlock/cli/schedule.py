@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import date, datetime
+from typing import Final
 
 import click
 
-from interlock.app.previews import MOST, MomentView, SchedulePreview, SlotPreview, around_changes, preview
-from interlock.app.views import View
-from interlock.cli.context import json_option, pipeline_names, pipeline_of, sound_project_of
+from interlock.api.planning import USUAL, PreviewSchedule, SchedulePreviewList
+from interlock.app.previews import MOST, MomentView, SchedulePreview, SlotPreview
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.output import emit_json, faint, say, strong, table, tell
-from interlock.core.times import Overlap, instant
-from interlock.runtime.clock import SystemClock
+from interlock.cli.pipelines import every_pipeline
 
-if TYPE_CHECKING:
-    from interlock.core.pipelines import PipelineSpec, ScheduleSpec
-
-_USUAL: Final = 5
-_AROUND: Final = 3
 _YEARS: Final = range(1900, 2900)
-
-
-class SchedulePreviewList(View, frozen=True, kw_only=True, rename="camel"):
-    """The slots to come of several schedules."""
-
-    items: tuple[SchedulePreview, ...]
 
 
 @click.group()
@@ -43,7 +32,7 @@ def _day(ctx: click.Context, param: click.Parameter, value: datetime | None) -> 
 @command.command("preview")
 @click.argument("pipeline", required=False, shell_complete=pipeline_names)
 @click.option(
-    "--next", "count", type=click.IntRange(1, MOST), help=f"How many slots of each schedule; {_USUAL} by default."
+    "--next", "count", type=click.IntRange(1, MOST), help=f"How many slots of each schedule; {USUAL} by default."
 )
 @click.option("--days", type=click.IntRange(1, 3660), help="All slots of so many days, instead of a number of slots.")
 @click.option(
@@ -76,22 +65,12 @@ def preview_command(
         raise click.UsageError(
             "--around-dst shows slots beside clock changes, and --days those of a stretch: give one of them"
         )
-    project = sound_project_of(ctx)
-    if pipeline is not None:
-        specs = [pipeline_of(project, pipeline)]
-    else:
-        specs = [each.spec for each in project.pipelines.values()]
-        if project.broken:
-            tell(f"interlock: these cannot be used: {', '.join(sorted(project.broken))}. Why: interlock validate")
-    shown: list[SchedulePreview] = []
-    for spec in specs:
-        for schedule in spec.schedules:
-            begin = _this_minute() if since is None else _midnight(since, schedule)
-            if around_dst:
-                shown += _around(spec, schedule, begin, count or _AROUND)
-            else:
-                until = None if days is None else begin + timedelta(days=days)
-                shown.append(preview(spec, schedule, begin, until, count or (MOST if days else _USUAL)))
+    names = [pipeline] if pipeline is not None else [each.name for each in every_pipeline(ctx) if not each.problems]
+    found: list[SchedulePreview] = []
+    for name in names:
+        request = PreviewSchedule(pipeline_id=name, count=count, days=days, since=since, around_dst=around_dst)
+        found += ask(ctx, request).items
+    shown = list(_changing(found)) if around_dst else found
     if as_json:
         emit_json("SchedulePreviewList", SchedulePreviewList(items=tuple(shown)))
     else:
@@ -100,21 +79,13 @@ def preview_command(
         tell(f"interlock: no more than {MOST} slots of a schedule are shown")
 
 
-def _this_minute() -> datetime:
-    return SystemClock().now().replace(second=0, microsecond=0)  # a slot that opens right now is among the next
-
-
-def _midnight(day: date, schedule: ScheduleSpec) -> datetime:
-    return instant(day, time.min, schedule.timezone, overlap=Overlap.FIRST)
-
-
-def _around(spec: PipelineSpec, schedule: ScheduleSpec, since: datetime, count: int) -> tuple[SchedulePreview, ...]:
-    found = around_changes(spec, schedule, since, count)
-    if not found:
-        tell(
-            f"interlock: {spec.name} {schedule.name}: the clocks of {schedule.timezone} are not changed within three years"
-        )
-    return found
+def _changing(found: list[SchedulePreview]) -> Iterator[SchedulePreview]:
+    for each in found:
+        if each.change is not None:
+            yield each
+            continue
+        name = f"{each.pipeline_id} {each.schedule_id}"
+        tell(f"interlock: {name}: the clocks of {each.timezone} are not changed within three years")
 
 
 # ---------------------------------------------------------------- for people

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from interlock.cli.asking import require_here
 from interlock.cli.output import say
 
 KINDS = ("project", "pipeline", "archetype", "calendar")
@@ -19,7 +20,8 @@ KINDS = ("project", "pipeline", "archetype", "calendar")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write it there instead, over what is there, making the directory if it is missing.",
 )
-def command(kind: str, output: Path | None) -> None:
+@click.pass_context
+def command(ctx: click.Context, kind: str, output: Path | None) -> None:
     """Print the JSON Schema (2020-12) of a KIND of file: what editors complete and check by.
 
     \b
@@ -29,6 +31,7 @@ def command(kind: str, output: Path | None) -> None:
         interlock schema $kind --output .interlock/schema/$kind.json
       done
     """
+    require_here(ctx)
     from interlock.config.jsonschema import json_schema
 
     text = json.dumps(json_schema(kind), indent=2, ensure_ascii=False)

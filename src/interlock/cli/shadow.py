@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import click
 
-from interlock.app.shadow_report import ShadowSlot, shadow_report
-from interlock.cli.context import json_option, known_name, pipeline_names, reading, sound_project_of
+from interlock.api.looking import AllShadowReport, ShadowReport
+from interlock.app.shadow_report import ShadowSlot
+from interlock.cli.asking import ask
+from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.output import emit_json, moment, plain, say, strong, tell
-from interlock.cli.parameters import duration
-from interlock.runtime.clock import SystemClock
 
 
 @click.group()
@@ -20,10 +18,10 @@ def command() -> None:
 
 @command.command()
 @click.argument("pipeline", required=False, shell_complete=pipeline_names)
-@click.option("--since", callback=duration, help="How far back to look, such as 7d; all there is by default.")
+@click.option("--since", help="How far back to look, such as 7d; all there is by default.")
 @json_option
 @click.pass_context
-def report(ctx: click.Context, pipeline: str | None, since: timedelta | None, *, as_json: bool) -> None:
+def report(ctx: click.Context, pipeline: str | None, since: str | None, *, as_json: bool) -> None:
     """Show slot by slot what Interlock would have done, beside what really happened where it was told of that.
 
     \b
@@ -32,10 +30,10 @@ def report(ctx: click.Context, pipeline: str | None, since: timedelta | None, *,
       interlock shadow report example --since 7d
       interlock shadow report --json | jq '.items[] | select(.wouldStartAt == null) | .date'
     """
-    project = sound_project_of(ctx)
-    store = reading(ctx, project)
-    names = sorted(project.pipelines) if pipeline is None else [known_name(project, store, pipeline)]
-    found = shadow_report(names, store, None if since is None else SystemClock().now() - since)
+    if pipeline is None:
+        found = ask(ctx, AllShadowReport(since=since))
+    else:
+        found = ask(ctx, ShadowReport(pipeline_id=pipeline, since=since))
     if as_json:
         emit_json("ShadowReport", found)
     elif not found.items:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
-from msgspec.structs import replace
 
-from interlock.app.queries import RECENT, pipeline_status, troubled_status
-from interlock.app.views import StatusView, View
-from interlock.app.watchviews import MemberView, attendance
-from interlock.cli.context import json_option, known_name, pipeline_names, reading, sound_project_of
+from interlock.api.looking import AllStatus, Status
+from interlock.app.queries import FILE, RECORDS
+from interlock.app.views import StatusView
+from interlock.app.watchviews import StatusList
+from interlock.cli.asking import Glance
+from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.live import live, require_terminal
 from interlock.cli.output import emit_json, say, tell
 from interlock.cli.parameters import duration
 from interlock.cli.render_status import at_work, listing, sheet
-from interlock.errors import ConfigError, InterlockError, Problem, UnreadableRecord
+from interlock.errors import InterlockError
 from interlock.runtime.clock import SystemClock
-from interlock.runtime.reading import open_for_reading
-from interlock.stores.members import MemberRows
-
-if TYPE_CHECKING:
-    from interlock.config.project import Project
-    from interlock.stores.repository import Repository
-
-
-class StatusList(View, frozen=True, kw_only=True, rename="camel"):
-    """Every pipeline of the project, by name; and the watchers and watchdogs that are at work, or were last."""
-
-    items: tuple[StatusView, ...]
-    members: tuple[MemberView, ...]
 
 
 @click.command()
@@ -63,82 +50,59 @@ def command(
       interlock status --check || echo "something is late"
       interlock status --json | jq -r '.items[] | select(.readiness != "READY") | .pipelineId'
     """
-    project = sound_project_of(ctx)
     if watch:
         if check or as_json:
             raise click.UsageError("--watch stands alone: --check and --json look once")
         require_terminal()
         live(lambda: _page(ctx, pipeline), interval)
         return
-    store = reading(ctx, project)
-    at = SystemClock().now()
-    if pipeline is None:
-        views = tuple(_status(project, store, name, at) for name in sorted({*project.pipelines, *project.broken}))
-        members = attendance(MemberRows(store.kernel), at)
-        emit_json("StatusList", StatusList(items=views, members=members)) if as_json else _print_all(views, members, at)
-    else:
-        views = (_one(project, store, pipeline, at),)
-        emit_json("Status", views[0]) if as_json else say(sheet(views[0], at))
-    _leave(project, views, check=check)
+    with Glance(ctx) as glance:
+        if pipeline is None:
+            everything = _everything(glance)
+            views = everything.items
+            emit_json("StatusList", everything) if as_json else _print_all(everything, SystemClock().now())
+        else:
+            views = (glance.ask(Status(pipeline_id=pipeline)),)
+            emit_json("Status", views[0]) if as_json else say(sheet(views[0], SystemClock().now()))
+    _leave(views, check=check)
 
 
 def _page(ctx: click.Context, pipeline: str | None) -> str:
-    # Read and opened for each page: files and store may change, or not be there yet, and whoever looks must hold nothing.
+    # Asked anew for each page: files and store may change, or not be there yet, and whoever looks must hold nothing.
     try:
-        project = sound_project_of(ctx)
-        with open_for_reading(project) as store:
-            at = SystemClock().now()
+        with Glance(ctx) as glance:
             if pipeline is not None:
-                return sheet(_one(project, store, pipeline, at), at)
-            views = tuple(_status(project, store, name, at) for name in sorted({*project.pipelines, *project.broken}))
-            lines = [listing(views, at) if views else "there are no pipelines yet", ""]
-            return "\n".join([*lines, *at_work(attendance(MemberRows(store.kernel), at), at)]).rstrip()
+                return sheet(glance.ask(Status(pipeline_id=pipeline)), SystemClock().now())
+            shown, at = _everything(glance), SystemClock().now()
+            lines = [listing(shown.items, at) if shown.items else "there are no pipelines yet", ""]
+            return "\n".join([*lines, *at_work(shown.members, at)]).rstrip()
     except InterlockError as exc:
         return str(exc)
 
 
-def _one(project: Project, store: Repository, name: str, at: datetime) -> StatusView:
-    if name in project.broken:
-        raise ConfigError(project.broken[name])
-    loaded = project.pipelines.get(name)
-    if loaded is not None:
-        return pipeline_status(loaded.spec, store, at)
-    runs = store.runs_of(known_name(project, store, name), limit=RECENT)
-    return troubled_status(name, ("no file defines it any more; its history is kept",), runs)
+def _everything(glance: Glance) -> StatusList:
+    page = glance.ask(AllStatus())
+    items = page.items
+    while page.next is not None:
+        page = glance.ask(AllStatus(cursor=page.next))
+        items += page.items
+    return StatusList(items=items, members=page.members, next=None)
 
 
-def _status(project: Project, store: Repository, name: str, at: datetime) -> StatusView:
-    try:
-        loaded = project.pipelines.get(name)
-        if loaded is not None:
-            # Another file, too broken to say its own name, may go by this one.
-            problems = tuple(map(str, project.broken.get(name, ())))
-            return replace(pipeline_status(loaded.spec, store, at), problems=problems)
-        return troubled_status(name, tuple(map(str, _own(project, name))), store.runs_of(name, limit=RECENT))
-    except UnreadableRecord as exc:
-        # One damaged record must hide neither its pipeline nor the others.
-        return troubled_status(name, (str(exc),))
-
-
-def _own(project: Project, name: str) -> tuple[Problem, ...]:
-    return project.broken[name] or (Problem(project.file, 0, 0, f"the pipeline {name!r} cannot be used"),)
-
-
-def _print_all(views: tuple[StatusView, ...], members: tuple[MemberView, ...], at: datetime) -> None:
-    if views:
-        say(listing(views, at))
+def _print_all(shown: StatusList, at: datetime) -> None:
+    if shown.items:
+        say(listing(shown.items, at))
     else:
         tell("there are no pipelines yet; write one with: interlock add-pipeline --name NAME")
-    if members:
+    if shown.members:
         say()
-    for line in at_work(members, at):
+    for line in at_work(shown.members, at):
         say(line)
 
 
-def _leave(project: Project, views: tuple[StatusView, ...], *, check: bool) -> None:
-    troubled = [view.pipeline_id for view in views if view.problems]
-    broken = [name for name in troubled if name in project.broken]
-    unreadable = [name for name in troubled if name in project.pipelines and name not in broken]
+def _leave(views: tuple[StatusView, ...], *, check: bool) -> None:
+    unreadable = [view.pipeline_id for view in views if view.trouble == RECORDS]
+    broken = [view.pipeline_id for view in views if view.trouble == FILE]
     if unreadable:
         raise Leave(Exit.UNDECIDED, f"records cannot be read of: {', '.join(unreadable)}. Nothing was changed")
     if broken:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.cli.asking import require_here
 from interlock.cli.context import project_root
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, say, tell
@@ -36,6 +37,7 @@ def command(ctx: click.Context, form: str, *, as_json: bool) -> None:
       interlock validate --format github
       interlock validate --format sarif > interlock.sarif
     """
+    require_here(ctx)
     from msgspec.structs import replace
 
     from interlock.config.load import load_project

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from interlock.cli.context import pipeline_argument, pipeline_of, sound_project_of
+from interlock.api.running import SlotOf
+from interlock.cli.asking import client_of, desk_of, server_of
+from interlock.cli.context import pipeline_argument
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.following import ending, exit_of_end
+from interlock.cli.following import OUT_OF_SIGHT, ending, exit_of_end, has_ended
 from interlock.cli.output import faint, say, span, styled, tell
-from interlock.cli.parameters import duration
-from interlock.cli.slots import chosen_slot, schedule_option
-from interlock.core.readiness import assess
-from interlock.core.runs import STARTED, SUCCEEDED, Run
-from interlock.core.schedules import in_own_zone
+from interlock.cli.parameters import duration, schedule_option
+from interlock.core.runs import STARTED
+from interlock.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from interlock.app.hands import Store
-    from interlock.config.project import Project
-    from interlock.core.ids import Slot
-    from interlock.core.pipelines import PipelineSpec
-    from interlock.core.traits import TraitResult
+    from interlock.app.views import RunView, SlotView
+    from interlock.cli.asking import LocalDesk
+    from interlock.runtime.wiring import Interlock
+    from interlock.stores.repository import Repository
 
 INTERVAL: Final = timedelta(seconds=2)
 _SHORTEST: Final = timedelta(milliseconds=100)
@@ -77,17 +76,19 @@ def command(
     """
     from interlock.runtime.clock import SystemClock, SystemPacer
 
-    project = sound_project_of(ctx)
-    spec = pipeline_of(project, pipeline)
     clock = SystemClock()
     began = clock.now()
-    slot = in_own_zone(spec, chosen_slot(spec, began, schedule, period))
-    pacer = SystemPacer(clock)
+    pacer, pause = SystemPacer(clock), max(interval or INTERVAL, _SHORTEST)
     until = None if timeout is None else began + timeout
-    last = ""
+    wanted, last, seen_at = SlotOf(pipeline_id=pipeline, schedule=schedule, date=period), "", began
     while True:
         now = clock.now()
-        seen = _look(project, spec, slot, Aim(aim), now)
+        found = _looked(ctx, wanted, patient=now - seen_at <= OUT_OF_SIGHT and wanted.date is not None)
+        if found is not None:
+            # The slot is chosen once, when the waiting begins.
+            wanted, seen_at = SlotOf(pipeline_id=pipeline, schedule=found.schedule_id, date=found.date), now
+        seen = _sight(found, Aim(aim))
+        slot = f"{pipeline}:{wanted.schedule}:{wanted.date}"
         if seen.code is not None:
             say(f"{slot}  {seen.words}")
             raise Leave(seen.code)
@@ -96,40 +97,67 @@ def command(
         if seen.words != last and now - began >= timedelta(seconds=1):
             tell(faint(f"waiting until {slot} is {aim}: {seen.words}"))
             last = seen.words
-        later = now + max(interval or INTERVAL, _SHORTEST)
+        later = now + pause
         pacer.until(later if until is None else min(later, until))
 
 
-def _look(project: Project, spec: PipelineSpec, slot: Slot, aim: Aim, now: datetime) -> Sight:
+def _looked(ctx: click.Context, wanted: SlotOf, *, patient: bool) -> SlotView | None:
+    """Look how the slot stands; None when a server could not be reached just now."""
+    if server_of(ctx):
+        try:
+            return client_of(ctx).ask(wanted)
+        except ServerUnavailable:
+            if not patient:
+                raise
+            return None
+    from interlock.operations.running import slot_of
     from interlock.runtime.reading import open_for_reading
 
+    desk = desk_of(ctx)
     # Opened for each look: the store may not exist yet, and waiting must hold nothing.
-    with open_for_reading(project) as store:
-        run = store.latest_run(slot)
-        if aim is Aim.READY:
-            return _ready(spec, slot, run, store, now)
-        return Sight("it has no run yet") if run is None else _completed(run)
+    with open_for_reading(desk.project) as store:
+        return slot_of(wanted, _Looking(desk, store))
 
 
-def _completed(run: Run) -> Sight:
-    if run.ended or run.status in SUCCEEDED:
+class _Looking:
+    """The desk of one look."""
+
+    def __init__(self, desk: LocalDesk, store: Repository) -> None:
+        self.project = desk.project
+        self.store = store
+        self.clock = desk.clock
+        self.actor = desk.actor
+        self._desk = desk
+
+    @property
+    def work(self) -> Interlock:
+        """The project at work: never asked for by a look."""
+        return self._desk.work
+
+
+def _sight(found: SlotView | None, aim: Aim) -> Sight:
+    if found is None:
+        return Sight("the server cannot be reached")
+    if aim is Aim.READY:
+        return _ready(found)
+    return Sight("it has no run yet") if found.run is None else _completed(found.run)
+
+
+def _completed(run: RunView) -> Sight:
+    if has_ended(run):
         return Sight(f"{styled(run.status)}  {ending(run)}", exit_of_end(run))
-    words = f"{run.key} is {run.status}"
+    words = f"{run.run_id} is {run.status}"
     return Sight(f"{words}, in doubt: {run.doubt}" if run.doubt else words)
 
 
-def _ready(spec: PipelineSpec, slot: Slot, run: Run | None, store: Store, now: datetime) -> Sight:
+def _ready(found: SlotView) -> Sight:
+    run = found.run
     if run is not None and run.status in STARTED:
-        return Sight(f"{styled('READY')}  {run.key} was let through, and is {run.status}", Exit.DONE)
-    if run is not None and (run.ended or run.status in SUCCEEDED):
+        return Sight(f"{styled('READY')}  {run.run_id} was let through, and is {run.status}", Exit.DONE)
+    if run is not None and has_ended(run):
         return Sight(f"{styled(run.status)}  {ending(run)}", exit_of_end(run))
-    answers: list[tuple[TraitResult, ...]] = [] if run is None else [run.results]
-    evaluation = store.latest_evaluation(spec.name)
-    if evaluation is not None and evaluation.slot == slot:
-        answers.append(evaluation.results)
-    judged = [assess(spec.traits, spec.rule, results, now) for results in answers if results]
-    if any(one.ready for one in judged):
+    if found.ready:
         return Sight(f"{styled('READY')}  by answers that are still fresh", Exit.DONE)
-    if not judged:
+    if not found.asked:
         return Sight("nobody has asked its traits yet")
-    return Sight(f"NOT_READY, blocked by {', '.join(judged[0].blocking)}")
+    return Sight(f"NOT_READY, blocked by {', '.join(found.blocking)}")

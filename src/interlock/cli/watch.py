@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from interlock.cli.asking import require_here
 from interlock.cli.context import opened, project_root
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.output import plain, tell
+from interlock.cli.loglines import log_format_option, log_lines
+from interlock.cli.output import tell
 from interlock.cli.parameters import duration
 from interlock.config.settings import Settings
 
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long what is under way may take to end when the watcher is told to stop.",
 )
+@log_format_option
 @click.pass_context
-def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelta) -> None:
+def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelta, log_format: str) -> None:
     """Watch the project: open its slots by their schedules, judge them, start jobs and follow them to their ends.
 
     Several watchers on one store share the work. Files that change are read again; SIGHUP reads them at once. SIGTERM and
@@ -42,6 +45,7 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelt
       interlock watch
       interlock watch --until-idle
     """
+    require_here(ctx)
     from interlock.config.load import load_project
     from interlock.runtime.bell import Bell, place_of
     from interlock.runtime.watching import Watching
@@ -49,9 +53,10 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelt
 
     settings = Settings.of(os.environ)
     project, problems = load_project(project_root(ctx), settings=settings, tolerant=True)
-    work = opened(ctx, project)
+    lines = log_lines(log_format, project, "interlock.watcher")
+    work = opened(ctx, project, telemetry=lines.telemetry, stream=lines.stream)
     bell = ctx.with_resource(Bell(place_of(state_dir(project))))
-    watching = Watching(work, bell, settings, problems=problems, news=lambda line: tell(plain(line)))
+    watching = Watching(work, bell, settings, problems=problems, news=lines.news)
     signals = _Signals(watching)
     tell(f"watching {project.root}: {len(project.pipelines)} pipelines")
     try:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from interlock.app.views import View
+from interlock.cli.asking import require_here
 from interlock.cli.context import json_option, opened, sound_project_of
 from interlock.cli.exits import Exit, Leave
+from interlock.cli.loglines import log_format_option, log_lines
 from interlock.cli.output import emit_json, moment, plain, say, styled, tell
 from interlock.core.watchdog import by_reason
 
@@ -38,9 +40,10 @@ class Scan(View, frozen=True, kw_only=True, rename="camel"):
 
 @click.command()
 @click.option("--once", is_flag=True, help="Scan once, and leave.")
+@log_format_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, once: bool, as_json: bool) -> None:
+def command(ctx: click.Context, *, once: bool, as_json: bool, log_format: str) -> None:
     """Notice missed schedules, stuck and forgotten runs, lost starts and dead watchers, and tell people.
 
     It reads the store and needs no watcher. SIGTERM and Ctrl-C let the scan under way end, and leave with 0. With --once
@@ -52,13 +55,15 @@ def command(ctx: click.Context, *, once: bool, as_json: bool) -> None:
       interlock watchdog --once
       interlock watchdog --once --json | jq -r '.checks[] | select(.findings > 0) | .name'
     """
+    require_here(ctx)
     from interlock.core.times import format_duration
     from interlock.runtime.clock import SystemPacer
     from interlock.runtime.watchdog import Watchdog, rounds_of
     from interlock.runtime.wiring import LazyHttp, allowed_addresses
 
     project = sound_project_of(ctx)
-    work = opened(ctx, project)
+    lines = log_lines(log_format, project, "interlock.watchdog")
+    work = opened(ctx, project, telemetry=lines.telemetry, stream=lines.stream)
     http = LazyHttp(allowed_addresses(project))
     ctx.call_on_close(http.close)
     rounds = rounds_of(project.settings, http)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import ssl
 import threading
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -35,6 +36,7 @@ from interlock.clients.trouble import (
 from interlock.errors import MissingExtra
 
 if TYPE_CHECKING:
+    import httpcore2
     import httpx2
 
     from interlock.clients.wire import Wire
@@ -45,6 +47,7 @@ __all__ = [
     "HttpForbidden",
     "HttpReply",
     "HttpSender",
+    "HttpStream",
     "HttpTimeout",
     "HttpTooLarge",
     "HttpTrouble",
@@ -67,6 +70,14 @@ class HttpReply(Struct, frozen=True):
         return next((value for key, value in self.headers if key == name.lower()), "")
 
 
+class HttpStream(Struct, frozen=True):
+    """An answer that is still coming; `chunks` waits for the rest of it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    chunks: Iterable[bytes]
+
+
 class HttpSender(Protocol):
     """What users of the client need of it, for those who bring their own."""
 
@@ -87,10 +98,18 @@ class HttpClient:
     """Sends requests, by the promises at the top of this module. Safe to call from many threads.
 
     `allow` names hosts, addresses and CIDR blocks that may be reached although they are private or loopback. A body
-    longer than `max_body` bytes is trouble.
+    longer than `max_body` bytes is trouble. `connect_within` bounds how long a host may take to accept a connection, where
+    an exchange as a whole may take longer. `tls` replaces the system's certificates.
     """
 
-    def __init__(self, *, allow: Sequence[str] = (), max_body: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        *,
+        allow: Sequence[str] = (),
+        max_body: int = 1 << 20,
+        connect_within: timedelta | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         try:
             import httpcore2
             import httpx2
@@ -103,7 +122,8 @@ class HttpClient:
         self._lock = threading.Lock()
         self._open: set[Wire] = set()
         self._closed = False
-        self._tls: ssl.SSLContext | None = None
+        self._connect_within = connect_within.total_seconds() if connect_within else None
+        self._tls = tls
 
     def send(
         self,
@@ -126,12 +146,45 @@ class HttpClient:
         from interlock.clients.wire import Wire
 
         deadline = monotonic() + timeout.total_seconds()
-        request = self._request(method, url, headers, body)
+        request = request_of(method, url, headers, body)
         target = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        wire = Wire(policy=self._policy, deadline=deadline, target=target)
+        wire = Wire(policy=self._policy, deadline=deadline, target=target, connect_within=self._connect_within)
         self._admit(wire)
         try:
             return self._exchange(request, wire)
+        finally:
+            with self._lock:
+                self._open.discard(wire)
+            wire.close()
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        open_within: timedelta,
+        idle: timedelta,
+    ) -> Iterator[HttpStream]:
+        """Send one request without a body, and read its answer while it comes, however long it is.
+
+        `open_within` bounds the time until the answer begins, `idle` each wait for more of it.
+
+        Raises:
+            HttpTrouble: as for `send`; also from the chunks.
+        """
+        from interlock.clients.wire import Wire
+
+        request = request_of(method, url, headers, None)
+        deadline = monotonic() + open_within.total_seconds()
+        target = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+        wire = Wire(policy=self._policy, deadline=deadline, target=target, connect_within=self._connect_within)
+        self._admit(wire)
+        try:
+            with self._answering(request, wire) as response:
+                wire.wait_for_more(idle.total_seconds())
+                yield HttpStream(response.status, decoded(response.headers), response.iter_stream())
         finally:
             with self._lock:
                 self._open.discard(wire)
@@ -151,28 +204,17 @@ class HttpClient:
                 raise HttpUnreachable("the HTTP client is closed: Interlock is shutting down")
             self._open.add(wire)
 
-    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> httpx2.Request:
-        try:
-            parsed = self._httpx2.URL(url)
-        except (self._httpx2.InvalidURL, TypeError, ValueError):
-            raise HttpForbidden("not a usable URL (it is not shown: it may hold a secret)") from None
-        if parsed.scheme not in _SCHEMES or not parsed.host:
-            raise HttpForbidden(f"only http:// and https:// URLs with a host are used, not {parsed.scheme[:20]!r}")
-        if parsed.port is not None and not 0 < parsed.port < 65536:
-            raise HttpForbidden(f"there is no port {parsed.port}")
-        fields = {"accept": "*/*", "accept-encoding": "identity", "connection": "close", "user-agent": "interlock"}
-        if parsed.userinfo:
-            fields["authorization"] = "Basic " + b64encode(_credentials(parsed)).decode("ascii")
-        fields |= {name.lower(): value for name, value in headers.items()}
-        try:
-            return self._httpx2.Request(method, parsed, headers=fields, content=body)
-        except (UnicodeError, TypeError, ValueError):
-            raise HttpForbidden("the method or a header holds characters that HTTP does not permit") from None
-
     def _exchange(self, request: httpx2.Request, wire: Wire) -> HttpReply:
+        with self._answering(request, wire) as response:
+            body = self._read(response.iter_stream(), wire.target)
+            return HttpReply(response.status, decoded(response.headers), body)
+
+    @contextmanager
+    def _answering(self, request: httpx2.Request, wire: Wire) -> Iterator[httpcore2.Response]:
+        """Send a request, and translate whatever goes wrong until its answer has been read."""
         core = self._httpcore2
         scheme, host = request.url.raw_scheme, request.url.raw_host
-        port = request.url.port or _SCHEMES[request.url.scheme]
+        port = port_of(request.url)
         url = core.URL(scheme=scheme, host=host, port=port, target=request.url.raw_path)
         secure = request.url.scheme == "https"
         connection = core.HTTPConnection(
@@ -184,7 +226,7 @@ class HttpClient:
                 core.Request(request.method, url, headers=request.headers.raw, content=request.content or None)
             )
             status = response.status
-            body = self._read(response.iter_stream(), wire.target)
+            yield response
         except HttpTrouble as exc:
             exc.status = status
             raise
@@ -194,7 +236,6 @@ class HttpClient:
             raise HttpBroken(f"{wire.target} broke off: {_words(exc)}", sent=True, status=status) from exc
         finally:
             connection.close()
-        return HttpReply(status, _decoded(response.headers), body)
 
     def _read(self, chunks: Any, target: str) -> bytes:
         parts: list[bytes] = []
@@ -214,12 +255,44 @@ class HttpClient:
             return self._tls
 
 
+def request_of(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> httpx2.Request:
+    """Write a request; shared with the asynchronous client.
+
+    Raises:
+        HttpForbidden: the URL, the method or a header is not usable.
+    """
+    import httpx2
+
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError, ValueError):
+        raise HttpForbidden("not a usable URL (it is not shown: it may hold a secret)") from None
+    if parsed.scheme not in _SCHEMES or not parsed.host:
+        raise HttpForbidden(f"only http:// and https:// URLs with a host are used, not {parsed.scheme[:20]!r}")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise HttpForbidden(f"there is no port {parsed.port}")
+    fields = {"accept": "*/*", "accept-encoding": "identity", "connection": "close", "user-agent": "interlock"}
+    if parsed.userinfo:
+        fields["authorization"] = "Basic " + b64encode(_credentials(parsed)).decode("ascii")
+    fields |= {name.lower(): value for name, value in headers.items()}
+    try:
+        return httpx2.Request(method, parsed, headers=fields, content=body)
+    except (UnicodeError, TypeError, ValueError):
+        raise HttpForbidden("the method or a header holds characters that HTTP does not permit") from None
+
+
+def port_of(url: httpx2.URL) -> int:
+    """Return the port of a URL that `request_of` has let through."""
+    return url.port or _SCHEMES[url.scheme]
+
+
+def decoded(headers: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of an answer as text."""
+    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
+
+
 def _credentials(url: httpx2.URL) -> bytes:
     return f"{url.username}:{url.password}".encode()
-
-
-def _decoded(headers: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers)
 
 
 def _words(exc: Exception) -> str:

@@ -25,11 +25,15 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
     `sent` becomes True just before the first byte of the request is handed to the system.
     """
 
-    def __init__(self, *, policy: AddressPolicy, deadline: float, target: str) -> None:
+    def __init__(
+        self, *, policy: AddressPolicy, deadline: float, target: str, connect_within: float | None = None
+    ) -> None:
         self.target = target
         self.sent = False
         self._policy = policy
         self._deadline = deadline
+        self._connect_within = connect_within
+        self._idle: float | None = None
         self._socket: socket.socket | None = None
         self._aborted = False
 
@@ -43,7 +47,7 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
     ) -> httpcore2.NetworkStream:
         """Connect to the first permitted address of a host that answers."""
         try:
-            addresses = resolve(host, port, timeout=self._left())
+            addresses = resolve(host, port, timeout=self._left_to_connect())
         except TimeoutError:
             raise HttpTimeout(f"{self.target}: the name was not resolved in time") from None
         except OSError as exc:
@@ -59,8 +63,9 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
 
     def _connect(self, addresses: list[str], port: int) -> socket.socket:
         trouble: OSError | None = None
+        until = monotonic() + self._left_to_connect()
         for index, address in enumerate(addresses):
-            share = self._left() / (len(addresses) - index)
+            share = min(self._left(), max(until - monotonic(), 0.001)) / (len(addresses) - index)
             try:
                 found = socket.create_connection((address, port), timeout=share)
             except OSError as exc:
@@ -80,7 +85,7 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
     ) -> httpcore2.NetworkStream:
         """Agree on TLS with the host that was named, whatever its address. Nothing of the request is sent by this."""
         plain = self._plugged()
-        plain.settimeout(self._left())
+        plain.settimeout(self._left_to_connect())
         try:
             self._socket = ssl_context.wrap_socket(plain, server_hostname=server_hostname)
         except TimeoutError as exc:
@@ -114,6 +119,10 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
             except OSError as exc:
                 raise httpcore2.WriteError(_reason(exc)) from exc
 
+    def wait_for_more(self, idle: float) -> None:
+        """From now on let no single wait be longer than `idle` seconds, and the whole take as long as it will."""
+        self._idle = idle
+
     def close(self) -> None:
         """Let go of the socket."""
         if self._socket is not None:
@@ -143,10 +152,14 @@ class Wire(httpcore2.NetworkBackend, httpcore2.NetworkStream):
         if self._aborted:
             words = f"{self.target}: broken off, because Interlock is stopping"
             raise HttpBroken(words, sent=True) if self.sent else HttpUnreachable(words)
-        left = self._deadline - monotonic()
+        left = self._deadline - monotonic() if self._idle is None else self._idle
         if left <= 0:
             raise self._late()
         return left
+
+    def _left_to_connect(self) -> float:
+        left = self._left()
+        return left if self._connect_within is None else min(left, self._connect_within)
 
     def _late(self) -> HttpTimeout:
         what = "did not answer in time" if self.sent else "could not be reached in time"

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from interlock.codec.documents import document
 from interlock.config import values
+from interlock.config.build_rules import build_rules
 from interlock.config.build_schedules import build_exclusions, build_schedules
 from interlock.config.build_shelf import ShelvedArchetype
 from interlock.config.build_trigger import build_trigger
@@ -55,7 +56,7 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
     settings = world.settings
     sla_zone = _sla_zone(file, source, settings.timezone)
     shelved = _archetype(file, source, world)
-    traits = _traits(file, source, world, shelved)
+    traits = _all_traits(file, source, world, shelved)
     trigger = build_trigger(file.trigger, source, world.checks)
     retry = _retry(file.retry, source)
     schedules = build_schedules(file, source, sla_zone)
@@ -98,6 +99,15 @@ def _sla_zone(file: PipelineFile, source: Source, usual: str) -> str:
 
 
 # ---------------------------------------------------------------- traits
+
+
+def _all_traits(
+    file: PipelineFile, source: Source, world: World, shelved: ShelvedArchetype | None
+) -> tuple[TraitSpec, ...]:
+    traits = _traits(file, source, world, shelved)
+    if not file.rules:
+        return traits
+    return traits + build_rules(file.rules, source, world.checks, shelved, world.settings.default_timeout)
 
 
 def _archetype(file: PipelineFile, source: Source, world: World) -> ShelvedArchetype | None:

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from interlock.config import values
 from interlock.config.build_alerts import build_alerting, build_lifecycle, build_sinks
+from interlock.config.build_server import build_server
 from interlock.config.checks import Checks
-from interlock.config.project import ArchiverSpec, ProjectSettings, ServerSpec, WatchdogSpec
+from interlock.config.project import ArchiverSpec, MetricsSpec, ProjectSettings, TracingSpec, WatchdogSpec
 from interlock.config.schema_project import ProjectFile
 from interlock.config.settings import Settings
 from interlock.config.shape import Path as Steps
@@ -40,7 +41,7 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
     resolved = ProjectSettings(
         provider=file.provider,
         sqlite_path=_path(file.sqlite.path, root),
-        server=_server(file, source),
+        server=build_server(file.server, source, root),
         default_timeout=_span(
             file.engine.default_timeout, values.TIMEOUT, ("engine", "defaultTimeout"), source, DEFAULT_TIMEOUT
         ),
@@ -58,6 +59,8 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
         alerting=build_alerting(file.alerting, source),
         mode=Mode(file.mode),
         archiver=_archiver(file, source),
+        metrics=MetricsSpec(enabled=file.metrics.enabled, pipeline_label=file.metrics.pipeline_label),
+        tracing=TracingSpec(enabled=None if file.tracing.enabled is UNSET else file.tracing.enabled),
         timezone=_zone(file.timezone, source),
         env_allow=file.env.allow,
         network_allow=file.network.allow,
@@ -82,11 +85,6 @@ def _span(
     except Refused as exc:
         source.refuse(path, exc, path[-1])
         return default
-
-
-def _server(file: ProjectFile, source: Source) -> ServerSpec:
-    entry = file.server
-    return ServerSpec(addr=_addr(entry.addr, source), api_key=entry.api_key, max_request_body=entry.max_request_body)
 
 
 def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:
@@ -127,14 +125,6 @@ def _zone(text: str, source: Source) -> str:
     except Refused as exc:
         source.refuse(("timezone",), exc, "timezone")
         return "UTC"
-
-
-def _addr(text: str, source: Source) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or not 0 <= int(port[:6]) <= 65_535 or " " in host:
-        source.fail(("server", "addr"), f"{text!r} is not an address, expected host:port such as 127.0.0.1:3000")
-        return ServerSpec().addr
-    return text
 
 
 def _base_url(environ: str, written: str, source: Source) -> str:

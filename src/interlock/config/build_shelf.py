@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from interlock.codec.documents import document
+from interlock.codec.documents import document, mapping
 from interlock.config import values
 from interlock.config.schema import ArchetypeFile, RuleEntry, TraitDefinitionEntry
 from interlock.config.shape import Path as Steps
@@ -52,6 +52,13 @@ def build_archetype(file: ArchetypeFile, source: Source) -> ShelvedArchetype | N
     return ShelvedArchetype(
         archetype, frozenset(archetype.trait_names), {entry.type: entry.default_config for entry in entries}
     )
+
+
+def shelved_of(archetype: Archetype) -> ShelvedArchetype:
+    """Put a resolved archetype back on the shelf, to build pipelines that come after the files."""
+    entries = (*archetype.required, *archetype.optional)
+    defaults = {str(one.type): mapping(one.default_config) for one in entries}
+    return ShelvedArchetype(archetype, frozenset(archetype.trait_names), defaults)
 
 
 def _traits(file: ArchetypeFile) -> Iterator[tuple[Steps, TraitDefinitionEntry]]:

@@ -36,6 +36,7 @@ def json_schema(kind: str) -> dict[str, Any]:
         common = _properties(TriggerEntry, defs)
         _add_choices(defs, "trigger", plugins.available("trigger"), common)
         defs["PipelineFile"]["properties"]["trigger"] = {"$ref": "#/$defs/Trigger"}
+        _add_rules(defs)
         values = [category.value for category in FailureCategory]
         defs["RetryEntry"]["properties"]["retryableFailures"]["items"] = {"enum": values}
     if kind == "project":
@@ -51,6 +52,15 @@ def json_schema(kind: str) -> dict[str, Any]:
         defs["ArchetypeFile"]["properties"]["readinessRule"]["anyOf"][0] = rules
         defs["ArchetypeFile"]["properties"]["requiredTraits"]["minItems"] = 1
     return {"$schema": DIALECT, "title": f"Interlock {kind} file", **root, "$defs": defs}
+
+
+def _add_rules(defs: dict[str, Any]) -> None:
+    """Describe the entries of `rules` as `builtin:rule` does: its checks, its keys, and that a sensor is named."""
+    (_,), more = msgspec.json.schema_components([plugins.load("evaluator", "rule").Config], ref_template=_TEMPLATE)
+    own, entry = more["RuleConfig"]["properties"], defs["SensorRuleEntry"]
+    entry["properties"] |= {key: own[key] for key in ("sensor", "field", "check", "value", "perPeriod")}
+    entry["properties"]["key"] = own["sensor"]
+    entry["oneOf"] = [{"required": ["sensor"]}, {"required": ["key"]}]
 
 
 def _properties(shared: Any, defs: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -45,12 +45,47 @@ class AlertingSpec(Struct, frozen=True, kw_only=True):
     deliver_for: timedelta = timedelta(days=1)
 
 
-class ServerSpec(Struct, frozen=True, kw_only=True):
-    """Where the HTTP API listens. An `addr` without a host means loopback."""
+class KeySpec(Struct, frozen=True, kw_only=True):
+    """An API key. `digest` is the SHA-256 of its token in hexadecimal digits; without `pipelines` it is good for all."""
 
-    addr: str = "127.0.0.1:3000"
-    api_key: str = ""
+    name: str
+    digest: str
+    roles: tuple[str, ...]
+    pipelines: tuple[str, ...] = ()
+
+
+class TlsSpec(Struct, frozen=True, kw_only=True):
+    """The files of a certificate; with `client_ca_file` callers need one, too."""
+
+    cert_file: Path
+    key_file: Path
+    client_ca_file: Path | None = None
+
+
+class ServerSpec(Struct, frozen=True, kw_only=True):
+    """Where the HTTP API listens, and who may ask it for what.
+
+    Keys stand in `keys`, in the file `keys_file`, and one in the environment variable `key_variable` (a name alone: its
+    value is no part of this). `public_url` has no path.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    keys: tuple[KeySpec, ...] = ()
+    keys_file: Path | None = None
+    key_variable: str = ""
     max_request_body: int = 1024 * 1024
+    rate: int = 500
+    burst: int = 1000
+    tls: TlsSpec | None = None
+    allow_public: bool = False
+    public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+
+    @property
+    def addr(self) -> str:
+        """Host and port in one text."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class WatchdogSpec(Struct, frozen=True, kw_only=True):
@@ -68,6 +103,19 @@ class ArchiverSpec(Struct, frozen=True, kw_only=True):
     enabled: bool = False
     interval: timedelta = timedelta(minutes=5)
     dsn: str = ""
+
+
+class MetricsSpec(Struct, frozen=True, kw_only=True):
+    """Whether `/metrics` is there, and whether what is counted is counted for each pipeline."""
+
+    enabled: bool = True
+    pipeline_label: bool = False
+
+
+class TracingSpec(Struct, frozen=True, kw_only=True):
+    """Whether spans are made; None: when the environment asks for it."""
+
+    enabled: bool | None = None
 
 
 class ProjectSettings(Struct, frozen=True, kw_only=True):
@@ -91,14 +139,28 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     watcher_reload: timedelta = timedelta(seconds=5)
     watchdog: WatchdogSpec = WatchdogSpec()
     archiver: ArchiverSpec = ArchiverSpec()
+    metrics: MetricsSpec = MetricsSpec()
+    tracing: TracingSpec = TracingSpec()
     timezone: str = "UTC"
     env_allow: tuple[str, ...] = ()
     network_allow: tuple[str, ...] = ("loopback",)
     evaluator_base_url: str = ""
 
 
+class Registered(Struct, frozen=True, kw_only=True):
+    """Who registered a pipeline through the API, when, and in which version, as far as that can be read.
+
+    `shadowed` while a file of its name counts.
+    """
+
+    by: str = ""
+    at: datetime | None = None
+    version: int = 0
+    shadowed: bool = False
+
+
 class LoadedPipeline(Struct, frozen=True, kw_only=True):
-    """A pipeline and the file that owns it, relative to the project where possible."""
+    """A pipeline and the file that owns it, relative to the project where possible; `api` for one that was registered."""
 
     spec: PipelineSpec
     source: str
@@ -109,7 +171,8 @@ class Project:
     """Everything that the files of a project say. Nothing in it can be changed.
 
     `broken` is empty unless loading was tolerant: it holds the pipelines that could not be loaded, by name (by file name
-    where not even the name could be read), with their problems.
+    where not even the name could be read), with their problems. `registered` says which names were registered through the
+    API, those among them that a file shadows included.
     """
 
     root: Path
@@ -119,3 +182,4 @@ class Project:
     archetypes: Mapping[str, Archetype]
     calendars: Mapping[str, DaySet]
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    registered: Mapping[str, Registered] = field(default_factory=lambda: MappingProxyType({}))

@@ -179,6 +179,18 @@ class CascadeEntry(_File, frozen=True, kw_only=True):
     delay_between: Duration | UnsetType = UNSET
 
 
+class SensorRuleEntry(_File, frozen=True, kw_only=True):
+    """What a sensor of the pipeline must be like: a required trait of its own, checked by `builtin:rule`."""
+
+    sensor: Annotated[str, Meta(description="The key of the sensor; `key` means the same.")] | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    field: str | UnsetType = UNSET
+    check: str
+    value: Any | UnsetType = UNSET
+    per_period: bool | UnsetType = UNSET
+    skew: Duration | UnsetType = UNSET
+
+
 class PipelineFile(_File, frozen=True, kw_only=True):
     """A pipeline: which archetype, how its traits are checked, what is started, when, and by when."""
 
@@ -186,6 +198,9 @@ class PipelineFile(_File, frozen=True, kw_only=True):
     archetype: Name
     tier: Annotated[int, Meta(ge=0, le=9, description="How much it matters; 0 is not said.")] = 0
     traits: dict[str, TraitEntry] = {}
+    rules: Annotated[
+        tuple[SensorRuleEntry, ...], Meta(description="What sensors must be like, besides what the archetype asks for.")
+    ] = ()
     trigger: Annotated[dict[str, Any], Meta(extra={"expected": "a trigger: a type and its keys"})] | UnsetType = UNSET
     retry: RetryEntry = RetryEntry()
     sla: SlaEntry = SlaEntry()

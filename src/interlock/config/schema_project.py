@@ -49,12 +49,53 @@ class PostgresEntry(_File, frozen=True, kw_only=True):
     dsn: str = ""
 
 
+class KeyEntry(_File, frozen=True, kw_only=True):
+    """An API key, by the hash of its token. `interlock keys new` makes one."""
+
+    name: Annotated[str, Meta(description="Who holds it: shown in events and logs.")]
+    hash: Annotated[str, Meta(description="sha256: and the SHA-256 of the token, in hexadecimal digits.")]
+    roles: tuple[Literal["read", "push", "operate", "admin"], ...] = ("read",)
+    pipelines: Annotated[
+        tuple[str, ...], Meta(description="All it may touch; * and ? may be used. All when empty.")
+    ] = ()
+
+
+class KeysFile(_File, frozen=True, kw_only=True):
+    """A file that holds API keys."""
+
+    keys: tuple[KeyEntry, ...] = ()
+
+
+class RateEntry(_File, frozen=True, kw_only=True):
+    """How much one key, or one address where there are no keys, may ask."""
+
+    requests_per_second: Annotated[int, Meta(ge=0, le=1_000_000, description="0 is without a limit.")] = 500
+    burst: Annotated[int, Meta(ge=1, le=1_000_000, description="So many may come at once.")] = 1000
+
+
+class TlsEntry(_File, frozen=True, kw_only=True):
+    """The certificate of the HTTP API."""
+
+    cert_file: str
+    key_file: str
+    client_ca_file: Annotated[str, Meta(description="Callers need a certificate of one of these authorities.")] = ""
+
+
 class ServerEntry(_File, frozen=True, kw_only=True):
     """The HTTP API."""
 
     addr: Annotated[str, Meta(description="host:port; loopback when no host is given.")] = "127.0.0.1:3000"
-    api_key: str = ""
+    api_key: Annotated[str, Meta(description="A key that may do everything; ${env:NAME} takes it from a variable.")] = (
+        ""
+    )
+    keys: tuple[KeyEntry, ...] = ()
+    keys_file: Annotated[str, Meta(description="A file with more keys.")] = ""
     max_request_body: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    rate_limit: RateEntry = RateEntry()
+    tls: TlsEntry | UnsetType = UNSET
+    allow_public: Annotated[bool, Meta(description="Listen beyond loopback without any key.")] = False
+    public_url: Annotated[str, Meta(description="Where callers reach it, such as https://interlock.example.com.")] = ""
+    trusted_proxies: Annotated[tuple[str, ...], Meta(description="Whose X-Forwarded-For is believed.")] = ()
 
 
 class EngineEntry(_File, frozen=True, kw_only=True):
@@ -108,6 +149,23 @@ class NetworkEntry(_File, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ("loopback",)
 
 
+class MetricsEntry(_File, frozen=True, kw_only=True):
+    """What `serve` counts and shows at /metrics."""
+
+    enabled: bool = True
+    pipeline_label: Annotated[
+        bool, Meta(description="Tell pipelines apart in what is counted: one more series of each for every pipeline.")
+    ] = False
+
+
+class TracingEntry(_File, frozen=True, kw_only=True):
+    """Spans of OpenTelemetry."""
+
+    enabled: Annotated[
+        bool | UnsetType, Meta(description="By default when the environment names an OTLP endpoint or an exporter.")
+    ] = UNSET
+
+
 class ProjectFile(_File, frozen=True, kw_only=True):
     """A project: where its files are, where state is kept, who is told."""
 
@@ -128,6 +186,8 @@ class ProjectFile(_File, frozen=True, kw_only=True):
     watcher: WatcherEntry = WatcherEntry()
     watchdog: WatchdogEntry = WatchdogEntry()
     archiver: ArchiverEntry = ArchiverEntry()
+    metrics: MetricsEntry = MetricsEntry()
+    tracing: TracingEntry = TracingEntry()
     timezone: Zone = "UTC"
     mode: Literal["live", "shadow"] = "live"
     env: EnvEntry = EnvEntry()

@@ -38,6 +38,7 @@ class EventKind(enum.StrEnum):
     EVALUATION_ASKED = "EVALUATION_ASKED"
     TRAIT_EVALUATED = "TRAIT_EVALUATED"
     TRAIT_PUSHED = "TRAIT_PUSHED"
+    SENSOR_UPDATED = "SENSOR_UPDATED"
     READINESS_CHECKED = "READINESS_CHECKED"
     READINESS_OVERRIDDEN = "READINESS_OVERRIDDEN"
     TRIGGER_FIRED = "TRIGGER_FIRED"
@@ -69,6 +70,9 @@ class EventKind(enum.StrEnum):
     RERUN_REQUESTED = "RERUN_REQUESTED"
     RERUN_ACCEPTED = "RERUN_ACCEPTED"
     RERUN_REJECTED = "RERUN_REJECTED"
+    PIPELINE_REGISTERED = "PIPELINE_REGISTERED"
+    PIPELINE_WITHDRAWN = "PIPELINE_WITHDRAWN"
+    API_CALLED = "API_CALLED"
     PIPELINE_PAUSED = "PIPELINE_PAUSED"
     PIPELINE_RESUMED = "PIPELINE_RESUMED"
     PIPELINE_EXCLUDED = "PIPELINE_EXCLUDED"
@@ -266,7 +270,9 @@ def _monitoring(before: Run, after: Run, at: datetime) -> list[EventRecord]:
             return [EventRecord(kind=EventKind.MONITORING_STARTED, at=at, message=f"until {watch.until.isoformat()}")]
         case Watch.DRIFTED:
             message = f"drift of {', '.join(watch.drifted)}"
-            return [EventRecord(kind=EventKind.MONITORING_DRIFT_DETECTED, at=at, message=message)]
+            names = ",".join(f'"{name}"' for name in watch.drifted)
+            details = Document((("blockingTraits", f"[{names}]"),))
+            return [EventRecord(kind=EventKind.MONITORING_DRIFT_DETECTED, at=at, message=message, details=details)]
         case Watch.OVER:
             return [EventRecord(kind=EventKind.MONITORING_COMPLETED, at=at, status=after.status)]
         case _:

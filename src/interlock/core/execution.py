@@ -130,13 +130,14 @@ def finished(run: Run, event: JobFinished, spec: PipelineSpec, at: datetime) -> 
     """The job has ended; it may say so before its start was acknowledged."""
     if run.status not in STARTED:
         return stay(run)
+    known = event.details.overlaid(run.job_details)
     if not event.succeeded:
         category = event.category or FailureCategory.TRANSIENT
-        return _attempt_failed(run, Outcome.FAILED, category, event.reason, spec, at)
+        return _attempt_failed(replace(run, job_details=known), Outcome.FAILED, category, event.reason, spec, at)
     done = replace(
         run,
         attempts=(*run.attempts, _attempt(run, Outcome.SUCCEEDED, at, reason=event.reason)),
-        job_details=event.details.overlaid(run.job_details),
+        job_details=known,
         doubt="",
         wake_at=None,
     )

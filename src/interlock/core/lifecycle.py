@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from interlock.core import execution, gate, monitor, slas
 from interlock.core.commands import Command
 from interlock.core.decision import Decision, stay
+from interlock.core.documents import EMPTY, Document
 from interlock.core.events import (
     CancelAsked,
     EvaluationAsked,
@@ -49,13 +50,14 @@ _ABOUT_AN_ATTEMPT: Final = (
 class Terms(Struct, frozen=True, kw_only=True):
     """On what terms a run is opened.
 
-    `note` is what whoever opens it has to say; `limits` are the slot's instants, fixed from here on; without any, nothing
-    but its job and people ends it. `since` is from when on somebody was there to expect the slot: a deadline before that is
-    nobody's fault.
+    `note` is what whoever opens it has to say, `details` what a program gives with it; `limits` are the slot's instants,
+    fixed from here on; without any, nothing but its job and people ends it. `since` is from when on somebody was there to
+    expect the slot: a deadline before that is nobody's fault.
     """
 
     cause: Cause = Cause.MANUAL
     note: str = ""
+    details: Document = EMPTY
     override: Override | None = None
     limits: Limits | None = None
     since: datetime | None = None
@@ -80,6 +82,7 @@ def opened(
         since=at,
         cause=terms.cause,
         note=terms.note,
+        details=terms.details,
         override=terms.override,
         version=0,
     )

@@ -62,6 +62,10 @@ class Cause(enum.StrEnum):
     LATE_DATA = "late_data"
 
 
+AGAIN: Final = frozenset({Cause.RERUN, Cause.REPLAY, Cause.DRIFT, Cause.LATE_DATA})
+"""Why a slot that has run is run again, as people and data ask for it; a backfill and a job of others are no reruns."""
+
+
 class Override(Struct, frozen=True, kw_only=True):
     """A person's decision to go on although a constraint says no. Recorded with the run; never silent."""
 
@@ -159,6 +163,7 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `version` counts the changes and is what compare-and-swap compares. `wake_at` is when the status machine wants to be
     looked at again; None when only an event from outside can move it (it has ended, or it is in `doubt`, or `blocked`).
     `due_at` is the earliest instant that any of its machines wants.
+    `note` says in words who asked for it and why, `details` what else was given with it.
     Deadlines: `closes_at` is when a run that was not let through is given up, `closes_because` by which rule; a `hard` one
     holds for retries too. Gate also: `again` is evidence that came in the middle of a round, `troubles` how many rounds in a
     row could not tell, `blocked` why asking again would not help, `held_until` how long the start button is held, and
@@ -176,6 +181,7 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: datetime
     cause: Cause = Cause.MANUAL
     note: str = ""
+    details: Document = EMPTY
     override: Override | None = None
     version: int = 1
     status: RunStatus = RunStatus.PENDING

@@ -12,6 +12,8 @@ from interlock.core.documents import EMPTY, Document
 from interlock.core.ids import TraitName
 
 DEFAULT_TIMEOUT: Final = timedelta(seconds=30)
+CONFINED: Final = "confined:"
+"""What an evaluator begins with whose program is looked for in the evaluator directories and nowhere else."""
 
 
 class TraitStatus(enum.StrEnum):
@@ -55,8 +57,8 @@ class TraitSpec(Struct, frozen=True, kw_only=True):
     """How one trait of one pipeline is checked, fully resolved.
 
     `evaluator` is an argument list: its first item is a path, `builtin:NAME`, `python:module:function`,
-    `http(s)://…` or `push`. A `ttl` of zero means that a result is good for the decision it was asked for, and is
-    never used again.
+    `http(s)://…` or `push`; of a registered pipeline `confined:NAME` in place of a path. A `ttl` of zero means that a
+    result is good for the decision it was asked for, and is never used again.
     """
 
     name: TraitName
@@ -67,6 +69,11 @@ class TraitSpec(Struct, frozen=True, kw_only=True):
     ttl: timedelta = timedelta()
     timeout: timedelta = DEFAULT_TIMEOUT
     drift: DriftSpec | None = None
+
+    @property
+    def checked_by(self) -> str:
+        """What checks it, as people write it."""
+        return " ".join(self.evaluator).removeprefix(CONFINED)
 
 
 class TraitResult(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -18,4 +18,6 @@ def child_environment(own: Mapping[str, str], allow: Sequence[str], question: Qu
         "INTERLOCK_RUN_ID": question.run_id,
         "INTERLOCK_TRAIT": str(question.trait.name),
     }
+    if question.traceparent:
+        about["TRACEPARENT"] = question.traceparent
     return small_environment(own, allow, about)

@@ -66,7 +66,7 @@ class HttpEvaluator:
             )
         deadline = self._elapsed() + timeout.total_seconds()
         try:
-            reply = self._post(url, encode_question(question), deadline)
+            reply = self._post(url, question, deadline)
         except HttpTrouble as exc:
             return trouble_answer(url, exc, timeout)
         return refusal(url, reply) or parse_output(reply.body)
@@ -79,17 +79,23 @@ class HttpEvaluator:
             return ""
         return f"{self._base_url}/{quote(path.removeprefix('./').lstrip('/'), safe='/%?=&:@+,;~')}"
 
-    def _post(self, url: str, body: bytes, deadline: float) -> HttpReply:
+    def _post(self, url: str, question: Question, deadline: float) -> HttpReply:
         tries, pause = 1, _FIRST_PAUSE
+        body, headers = encode_question(question), {**_HEADERS, **traced(question)}
         while True:
             budget = timedelta(seconds=max(0.0, deadline - self._elapsed()))
-            reply = self._client.send("POST", url, headers=_HEADERS, body=body, timeout=budget)
+            reply = self._client.send("POST", url, headers=headers, body=body, timeout=budget)
             if reply.status not in _RETRIED or tries == TRIES:
                 return reply
             wait = max(pause, _retry_after(reply))
             if self._elapsed() + wait >= deadline or self._pace(wait):
                 return reply
             tries, pause = tries + 1, pause * 2
+
+
+def traced(question: Question) -> dict[str, str]:
+    """Return the header that names the step of the trace in which a question is asked, if it is one of a trace."""
+    return {"traceparent": question.traceparent} if question.traceparent else {}
 
 
 def trouble_answer(url: str, exc: HttpTrouble, timeout: timedelta) -> Answer:

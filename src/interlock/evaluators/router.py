@@ -6,6 +6,7 @@
 | `python:module:function` | a function of the project, in this process |
 | `http://…`, `https://…` | that address |
 | `push` | the last pushed result |
+| `confined:NAME` | a program in one of the evaluator directories, and nowhere else |
 | anything else | a program; or `{base URL}/{path}`, when a base URL is set and there is no such file |
 
 Nothing that goes wrong on the way leaves this module as an exception.
@@ -24,7 +25,7 @@ from msgspec import structs
 from interlock import plugins
 from interlock.codec.documents import mapping
 from interlock.codec.evaluator_protocol import failure, shown
-from interlock.core.traits import FailureCategory
+from interlock.core.traits import CONFINED, FailureCategory
 from interlock.evaluators.builtin.context import Builtin, Context, read_config
 from interlock.evaluators.inprocess import PREFIX as PYTHON
 from interlock.evaluators.inprocess import InProcessEvaluator
@@ -79,14 +80,32 @@ class RoutingEvaluator:
         if self._http is not None:
             self._http.close()
 
+    def kind_of(self, question: Question) -> str:
+        """Say in one word who answers a question: `builtin:sql`, `python`, `http`, `push` or `program`.
+
+        There are as many words as there are checks of Interlock's own, and a few more: what a file says is never one.
+        """
+        name = "".join(question.trait.evaluator[:1])
+        if name.startswith(BUILTIN):
+            known = ("evaluator", name.removeprefix(BUILTIN)) in plugins.BUILTIN
+            return name if known else "plugin"
+        if name == PUSH:
+            return "push"
+        if name.startswith(PYTHON):
+            return "python"
+        return "http" if self._is_posted(name) else "program"
+
     def _adapter(self, name: str) -> Evaluator:
         if name == PUSH:
             return self._pushed
         if name.startswith(PYTHON):
             return self._functions
-        if name.lower().startswith(_URLS) or (self._base_url and self._programs.find(name) is None):
-            return self._posted()
-        return self._programs
+        return self._posted() if self._is_posted(name) else self._programs
+
+    def _is_posted(self, name: str) -> bool:
+        if name.startswith(CONFINED):
+            return False
+        return name.lower().startswith(_URLS) or (bool(self._base_url) and self._programs.find(name) is None)
 
     def _posted(self) -> Evaluator:
         # The HTTP client is slow to import, and most projects have none but programs.

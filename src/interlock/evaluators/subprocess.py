@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 from interlock.clients.texts import Redactor
 from interlock.codec.evaluator_protocol import encode_question, failure, parse_output, shown
 from interlock.core.times import format_duration
-from interlock.core.traits import FailureCategory
+from interlock.core.traits import CONFINED, FailureCategory
 from interlock.evaluators.children import MAX_OUTPUT, Ended, Fate, Output, run_child
+from interlock.evaluators.confined import confined_path
 from interlock.evaluators.environment import child_environment
 from interlock.ports.evaluators import Answer, Evaluator, Question
 
@@ -58,6 +59,7 @@ class SubprocessEvaluator:
         path = self.find(name)
         if path is None:
             return failure(FailureCategory.PERMANENT, self._not_found(name))
+        name = name.removeprefix(CONFINED)
         redact = Redactor.of_environment(os.environ, self._env_allow)
         try:
             ended = run_child(
@@ -76,11 +78,18 @@ class SubprocessEvaluator:
 
     def find(self, name: str) -> Path | None:
         """Return the file that an evaluator's path means, or None when there is none."""
+        if name.startswith(CONFINED):
+            # Looked up again every time: a link that was harmless when the pipeline was registered may be changed.
+            found = confined_path(name.removeprefix(CONFINED), map(str, self._places[1:]))
+            return None if found is None else Path(found)
         candidates = [Path(os.path.normpath(place / name)) for place in self._places]
         exists = [path for path in candidates if path.exists()]
         return next((path for path in exists if path.is_file()), exists[0] if exists else None)
 
     def _not_found(self, name: str) -> str:
+        if name.startswith(CONFINED):
+            named = shown(name.removeprefix(CONFINED))
+            return f"there is no evaluator {named!r} in evaluatorDirs; links that lead out of them do not count"
         near = get_close_matches(name, sorted(self._known()), n=1)
         places = ", ".join(str(place) for place in dict.fromkeys(self._places))
         hint = f"; did you mean {near[0]!r}?" if near else ""

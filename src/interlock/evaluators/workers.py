@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 from time import monotonic
 from typing import Final
@@ -53,7 +54,8 @@ class Workers:
             if len(self._under_way) >= self._most:
                 said = f"{what} was not asked: {self._most} earlier calls have not come back"
                 return failure(FailureCategory.TRANSIENT, said)
-            thread = threading.Thread(target=work, name=what[:40], daemon=True)
+            # What the caller's context says, such as whose run it is, holds for the function, too.
+            thread = threading.Thread(target=copy_context().run, args=(work,), name=what[:40], daemon=True)
             thread.start()
             self._under_way.append(thread)
         self._wait(thread, monotonic() + (timeout + grace).total_seconds())

@@ -77,6 +77,14 @@ class Controls(Protocol):
         """Record a marker. The same slot, source and instant twice is one."""
         ...
 
-    def markers(self, pipeline: PipelineName, *, limit: int) -> tuple[Marker, ...]:
-        """Return a pipeline's markers, latest first."""
+    def markers(self, pipeline: PipelineName, *, limit: int, before: str | None = None) -> tuple[Marker, ...]:
+        """Return a pipeline's markers, latest first. `before` is the cursor of the last one already seen.
+
+        Raises:
+            ValueError: `before` is no cursor of markers.
+        """
+        ...
+
+    def marker_cursor(self, marker: Marker) -> str:
+        """Return where to go on behind a marker."""
         ...

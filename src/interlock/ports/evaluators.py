@@ -13,11 +13,15 @@ from interlock.core.traits import FailureCategory, Origin, TraitSpec, TraitStatu
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """What is asked: one trait of one slot. `run_id` is empty when nobody means to start a job on the answer."""
+    """What is asked: one trait of one slot. `run_id` is empty when nobody means to start a job on the answer.
+
+    `traceparent` names the step of a trace in which it is asked (W3C Trace Context); it is handed on to whoever answers.
+    """
 
     trait: TraitSpec
     slot: Slot
     run_id: str = ""
+    traceparent: str = ""
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -93,6 +93,17 @@ class Runs(Protocol):
         """Return a pipeline's runs, newest opened first. `before` is the run id of the last one already seen."""
         ...
 
+    def reruns(self, pipeline: str | None, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        """Return what was run again because people or data asked for it, of one pipeline or of all, newest opened first.
+
+        `before` is the run id of the last one already seen. Runs opened by a version that did not keep this are not there.
+        """
+        ...
+
+    def replays(self, pipeline: str, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        """Return a pipeline's replays, first runs of their slots included, newest opened first; see `reruns`."""
+        ...
+
     def active_runs(self, *, limit: int, after: str | None = None) -> tuple[RunKey, ...]:
         """Return runs that have not ended, oldest opened first; may lag. `after` is the run id of the last one seen.
 
@@ -184,6 +195,10 @@ class Evaluations(Protocol):
 
     def record_evaluation(self, evaluation: Evaluation, records: Sequence[EventRecord]) -> None:
         """Keep an evaluation and its records, wholly and durably."""
+        ...
+
+    def evaluation(self, slot: Slot) -> Evaluation | None:
+        """Return the last evaluation of a slot."""
         ...
 
     def latest_evaluation(self, pipeline: str) -> Evaluation | None:

@@ -14,11 +14,15 @@ from interlock.core.traits import FailureCategory
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """One start of one attempt of a run: who it is for and the key it goes by."""
+    """One start of one attempt of a run: who it is for and the key it goes by.
+
+    `traceparent` names the step of a trace in which it is called (W3C Trace Context); it is handed on to whoever is called.
+    """
 
     run: RunKey
     attempt: int
     key: str
+    traceparent: str = ""
 
 
 class JobHandle(Struct, frozen=True, kw_only=True):

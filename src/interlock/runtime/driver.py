@@ -13,11 +13,12 @@ from interlock.app.delivering import deliver
 from interlock.app.hands import Hands, Silence, job_of
 from interlock.app.perform import carry_out
 from interlock.app.polling import check_job
+from interlock.app.resting import Rest, rest_of
 from interlock.core.commands import CheckJob, PublishEnd, RaiseAlert
 from interlock.core.dispatching import alert_dispatch, event_dispatch
 from interlock.core.events import JobSeen, JobUnseen, Woke
 from interlock.core.ids import RunKey, start_key
-from interlock.core.runs import SUCCEEDED, Run, RunStatus
+from interlock.core.runs import Run, RunStatus
 from interlock.errors import NotFound
 from interlock.runtime.clock import Pacer
 
@@ -36,6 +37,14 @@ class Stop(enum.Enum):
     DOUBT = "only people can say how it stands"
     DETACHED = "the job is running, and nobody waits for it here"
     TIMED_OUT = "the time to wait was over"
+
+
+_STOPS: Final = {
+    Rest.ENDED: Stop.ENDED,
+    Rest.NOT_READY: Stop.NOT_READY,
+    Rest.HELD: Stop.HELD,
+    Rest.DOUBT: Stop.DOUBT,
+}
 
 
 class Driven(NamedTuple):
@@ -69,7 +78,8 @@ class Driver:
                 continue
             run = self._run(key)
             now = self._hands.clock.now()
-            why = _over(run, now) or self._detached(run, wait=wait)
+            rest = rest_of(run, now)
+            why = self._detached(run, wait=wait) if rest is None else _STOPS[rest]
             if why is not None:
                 return Driven(run, why)
             if until is not None and now >= until:
@@ -145,16 +155,3 @@ class Driver:
         self._told((advance(run.key, seen, self._hands.store),))
         if isinstance(seen, JobUnseen):
             self._told((advance(run.key, Woke(at=self._hands.clock.now()), self._hands.store),))
-
-
-def _over(run: Run, now: datetime) -> Stop | None:
-    if run.ended or run.status in SUCCEEDED:
-        return Stop.ENDED
-    if run.doubt and run.wake_at is None:
-        return Stop.DOUBT
-    judged = run.status is RunStatus.PENDING and not run.asked and run.not_before is None
-    if judged and run.readiness is not None and not run.readiness.ready:
-        return Stop.NOT_READY
-    if judged and run.held_until is not None and now < run.held_until:
-        return Stop.HELD
-    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -45,7 +46,7 @@ class _Guard:
                 done.set()
                 self._behind -= len(left)
 
-        threading.Thread(target=do, name="interlock-sink", daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(do,), name="interlock-sink", daemon=True).start()
         patience = timeout + self._grace
         if not done.wait(patience.total_seconds()):
             with self._lock:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -37,7 +39,10 @@ class Lane(Protocol):
 
 
 class ThreadLane:
-    """A lane of threads, made when they are needed. They never keep the process from ending."""
+    """A lane of threads, made when they are needed. They never keep the process from ending.
+
+    A task sees the context variables of whoever submitted it.
+    """
 
     def __init__(self, name: str, width: int) -> None:
         self._name = name
@@ -58,7 +63,7 @@ class ThreadLane:
         with self._changed:
             if not self._taking:
                 return False
-            self._queues.setdefault(owner, deque()).append(task)
+            self._queues.setdefault(owner, deque()).append(partial(copy_context().run, task))
             self._changed.notify()
             self._hire()
         return True
@@ -70,6 +75,11 @@ class ThreadLane:
             self._queues.clear()
             self._changed.notify_all()
             self._idle.notify_all()
+
+    def load(self) -> tuple[int, int]:
+        """Return how many tasks wait, and how many are being done."""
+        with self._changed:
+            return sum(map(len, self._queues.values())), self._running.total()
 
     def idle_within(self, wait: timedelta) -> bool:
         """Wait until nothing is queued and nothing runs; say whether that came true."""
@@ -173,7 +183,7 @@ def side_by_side(tasks: Sequence[Callable[[], T]], /) -> tuple[T, ...]:
     if len(tasks) == 1:
         return (tasks[0](),)
     threads = [
-        threading.Thread(target=do, args=(place, task), name="interlock-aside", daemon=True)
+        threading.Thread(target=copy_context().run, args=(do, place, task), name="interlock-aside", daemon=True)
         for place, task in enumerate(tasks)
     ]
     for thread in threads:

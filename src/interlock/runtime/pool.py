@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ WIDTH: Final = max(4, min(32, 4 * (os.cpu_count() or 1)))
 
 
 class Pool:
-    """A bounded pool of threads.
+    """A bounded pool of threads. A task sees the context variables of whoever asked for it.
 
     Even one task alone is done on a thread of the pool: Ctrl-C interrupts the main thread anywhere, and a start that is
     interrupted between the call and its record would look like one whose answer was lost.
@@ -28,7 +29,7 @@ class Pool:
 
     def __call__(self, tasks: Sequence[Callable[[], T]], /) -> tuple[T, ...]:
         """Do each task once and return their results in order; see `app.hands.Together`."""
-        futures: list[Future[T]] = [self._started().submit(task) for task in tasks]
+        futures: list[Future[T]] = [self._started().submit(copy_context().run, task) for task in tasks]
         for future in futures:
             future.exception()
         return tuple(future.result() for future in futures)

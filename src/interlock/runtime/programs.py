@@ -16,6 +16,7 @@ from interlock.codec.documents import mapping
 from interlock.config.project import Project
 from interlock.core.pipelines import TriggerSpec
 from interlock.core.templates import has_placeholder
+from interlock.core.traits import CONFINED
 from interlock.triggers.command import CommandConfig
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -47,10 +48,14 @@ class _Call(NamedTuple):
 
 
 def _evaluators(project: Project) -> Iterator[_Call]:
-    places = tuple(map(str, (project.root, *project.settings.evaluator_dirs)))
+    dirs = tuple(map(str, project.settings.evaluator_dirs))
+    places = (str(project.root), *dirs)
     for loaded in project.pipelines.values():
         for trait in loaded.spec.traits:
             word = trait.evaluator[0]
+            if word.startswith(CONFINED):
+                yield _Call(word.removeprefix(CONFINED), dirs)
+                continue
             if word == "push" or _SCHEME.match(word):
                 continue
             call = _Call(word, places)

@@ -25,6 +25,23 @@ def open_for_reading(project: Project) -> Iterator[Repository]:
         kernel.close()
 
 
+def with_registered_here(project: Project) -> Project:
+    """Return a project with what is registered in its store, which is not created for that.
+
+    Raises:
+        StoreError: it exists and cannot be read.
+    """
+    if _holds_nothing(project.settings.sqlite_path):
+        return project
+    from interlock.runtime.registered import with_registered
+
+    kernel = _kernel(project)
+    try:
+        return with_registered(project, kernel)
+    finally:
+        kernel.close()
+
+
 def _kernel(project: Project) -> Kernel:
     path = project.settings.sqlite_path
     if _holds_nothing(path):

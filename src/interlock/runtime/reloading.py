@@ -38,6 +38,8 @@ _FIXED: Final = (
     "network_allow",
     "evaluator_base_url",
     "server",
+    "metrics",
+    "tracing",
 )
 """Settings that a process goes by from its beginning to its end."""
 
@@ -68,13 +70,16 @@ class Reloader:
         self._problems: Sequence[Problem] | None = tuple(problems)
         self._known: dict[PipelineName, PipelineSpec] | None = None
         self._signature = signature(self._project)
+        self._generation = 0
+        self._unreadable: frozenset[PipelineName] = frozenset()
+        self._told: set[str] = set()
         self._suspect: Signature | None = None
         self._asks: dict[RunKey, str] = {}
         self._again: dict[PipelineName, str] = {}
         self._rest_until: datetime | None = None
 
     def follow(self) -> None:
-        """Look whether the files have changed, and go by them if they can be used.
+        """Look whether the files, or what is registered, have changed, and go by them if they can be used.
 
         The first time everything is planned.
         """
@@ -83,7 +88,12 @@ class Reloader:
             self._problems = None
         elif self._rest_until is None or self._work.clock.now() >= self._rest_until:
             self._look()
+        self._follow_registered()
         self._ask_again()
+
+    def behind(self) -> bool:
+        """Say whether something was registered or removed that is not planned yet. Safe from any thread."""
+        return self._problems is None and self._work.registrations.generation() != self._generation
 
     def hurry(self) -> None:
         """Look at the files the next time, however long it takes. Safe in a signal's handler."""
@@ -101,7 +111,10 @@ class Reloader:
             self._reject(problems)
         else:
             self._accept()
-        self._plan(unreadable=tuple(PipelineName(name) for name in self._project.broken))
+        self._generation = self._work.registry.follow()
+        self._told = set(self._catalog.project.registered)  # whatever was told of them before this process began
+        self._plan()
+        self._tell_registered()
 
     def _follow_changes(self) -> None:
         now = signature(self._project)
@@ -123,22 +136,36 @@ class Reloader:
         self._signature = now if signature(project) == now else ()
         self._swap(project)
         self._station.hands = self._station.hands._replace(alerting=alerting)
+        self._work.go_by(alerting)
         self._accept()
         self._plan()
+        self._tell_registered()
+
+    def _follow_registered(self) -> None:
+        # Whoever registers in this process has the catalog follow at once: the agendas are still to be planned then.
+        generation = self._work.registry.follow()
+        if generation != self._generation:
+            self._plan()
+            self._tell_registered()
+            self._generation = generation
 
     def _swap(self, project: Project) -> None:
         fixed = [name for name in _FIXED if _setting(project, name) != _setting(self._work.project, name)]
         if fixed:
             self._station.news(f"reload {', '.join(fixed)} of {project.file} count from the next start of the watcher")
         self._project = project
-        self._catalog.swap(project)
+        self._work.registry.swap(project)
 
     # ------------------------------------------------------------------ plans
 
-    def _plan(self, unreadable: Sequence[PipelineName] = ()) -> None:
+    def _plan(self) -> None:
+        # What cannot be used just now is left as it is planned: files that are broken from the start, and registrations.
+        unreadable = frozenset(PipelineName(name) for name in self._catalog.project.broken)
+        again = {*self._again, *(self._unreadable - unreadable)}
         specs = dict(self._catalog.specs)
         new = self._known is not None and specs != self._known
-        planned = plan(specs, self._station.hands, known=self._known, again=self._again, unreadable=unreadable)
+        planned = plan(specs, self._station.hands, known=self._known, again=again, unreadable=unreadable)
+        self._unreadable = unreadable
         for name, words in planned.troubles:
             if self._again.get(name) != words:
                 self._station.news(f"trouble {name}: its schedules could not be planned: {words}")
@@ -180,9 +207,30 @@ class Reloader:
         self._station.alert(AlertType.CONFIG_REJECTED, ITSELF, message)
 
     def _accept(self) -> None:
-        known = self._station.hands.dispatches.alert(f"{AlertType.CONFIG_REJECTED}/{ITSELF}")
-        if known is not None and known.open:
+        if self._is_told(ITSELF):
             self._station.mended(AlertType.CONFIG_REJECTED, ITSELF, "the files can be used again")
+
+    def _is_told(self, subject: str) -> bool:
+        known = self._station.hands.dispatches.alert(f"{AlertType.CONFIG_REJECTED}/{subject}")
+        return known is not None and known.open
+
+    def _tell_registered(self) -> None:
+        """Tell of registrations that cannot be used any more, each once, and when they can be again or are gone."""
+        project = self._catalog.project
+        broken = {name: project.broken[name] for name in project.registered if name in project.broken}
+        unusable = {name: those for name, those in broken.items() if not project.registered[name].shadowed}
+        for name in sorted(self._told - unusable.keys()):
+            if self._is_told(name):
+                self._station.mended(
+                    AlertType.CONFIG_REJECTED, name, "what is registered can be used again, or is gone"
+                )
+        for name, problems in unusable.items():
+            if self._is_told(name):
+                continue
+            listed = "\n".join(map(str, problems[:_TOLD]))
+            message = f"{name} is registered and cannot be used as things are, so nothing of it is started:\n{listed}"
+            self._station.alert(AlertType.CONFIG_REJECTED, name, message)
+        self._told = set(unusable)
 
 
 def _may_follow(run: Run) -> bool:

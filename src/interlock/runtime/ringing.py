@@ -1,4 +1,4 @@
-"""A kernel that remembers whether there is anything to ring the bell for."""
+"""A kernel that remembers whether there is anything to ring the bell for, and tells what was committed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from interlock.runtime.committed import Committed
 from interlock.stores.kernel import Change, Kernel, Page, Place, Put, Record
+from interlock.stores.keys import REGISTERED_PK
 
 
 class RingingKernel:
-    """Another kernel, that remembers whether anything was written which may want somebody's attention."""
+    """Another kernel, that remembers whether anything was written which may want somebody's attention.
+
+    `committed` tells its listeners what every commit added to the timelines.
+    """
 
     def __init__(self, real: Kernel) -> None:
         self.real = real
+        self.committed = Committed()
         self.written = False
 
     def get(self, pk: str, sk: str) -> Record | None:
@@ -23,8 +29,12 @@ class RingingKernel:
     def commit(self, pk: str, batch: Sequence[Change]) -> bool:
         """Do all the changes, or none."""
         done = self.real.commit(pk, batch)
-        if done and any(isinstance(change, Put) and change.record.wake_at is not None for change in batch):
-            self.written = True
+        if done:
+            if pk == REGISTERED_PK or any(
+                isinstance(change, Put) and change.record.wake_at is not None for change in batch
+            ):
+                self.written = True
+            self.committed.tell(batch)
         return done
 
     def rows(self, pk: str, prefix: str, page: Page) -> list[Record]:

@@ -25,6 +25,7 @@ from interlock.runtime.flights import Flight, owner_of
 from interlock.runtime.lanes import Lane
 from interlock.runtime.looks import Look, Looks, take_a_look
 from interlock.runtime.station import Station
+from interlock.telemetry.about import about
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(seconds=30)
@@ -168,7 +169,8 @@ class RunWork:
 
     def _settled(self, wish: Command) -> None:
         if isinstance(wish, RaiseAlert):
-            self._station.news(f"alert {wish.alert.level} {wish.alert.alert_type}: {wish.alert.message}")
+            with about(run=wish.alert.run_id):
+                self._station.news(f"alert {wish.alert.level} {wish.alert.alert_type}: {wish.alert.message}")
         if not isinstance(wish, EvaluateTrait | StartJob | CheckJob):
             self._station.poke()  # it left something that is due: an alert, another run, a marker
 

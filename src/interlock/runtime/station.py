@@ -12,6 +12,7 @@ from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.ids import PipelineName, RunId, RunKey
 from interlock.core.runs import SUCCEEDED, RunStatus
 from interlock.runtime.lanes import Lanes, side_by_side
+from interlock.telemetry.about import about
 
 News = Callable[[str], None]
 
@@ -62,7 +63,8 @@ class Station:
             ),
             self.hands,
         )
-        self.news(f"alert {AlertLevel.ERROR} {kind}: {message}")
+        with about(run="" if key is None else key.run_id):
+            self.news(f"alert {AlertLevel.ERROR} {kind}: {message}")
         self.poke()
 
     def mended(self, kind: AlertType, subject: str, resolution: str) -> None:
@@ -76,7 +78,8 @@ class Station:
             self.ended.add(advanced.run.key.slot.pipeline)
         line = line_of(advanced) if advanced.changed else ""
         if line:
-            self.news(line)
+            with about(run=advanced.run.key.run_id):
+                self.news(line)
 
 
 def alert_id(kind: AlertType, subject: str = ITSELF) -> str:

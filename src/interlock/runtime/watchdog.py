@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from interlock.app.channels import Alerting
 from interlock.app.hands import Hands
 from interlock.app.routing import refusal
 from interlock.app.sweep import Check, Report, Thresholds, deliver_due, sweep
@@ -96,6 +97,10 @@ class Watchdog:
         """Let the scan under way be the last. May be called from any thread, and from a signal handler."""
         self._stopping.set()
         self._alarm.poke()
+
+    def go_by(self, alerting: Alerting) -> None:
+        """Tell people by these channels from the next scan on: the files have changed. Safe from any thread."""
+        self._hands = self._hands._replace(alerting=alerting)
 
     def run(self, on_report: Callable[[Report], None] = lambda _report: None) -> None:
         """Go the rounds until stopped, and leave in order."""

@@ -23,6 +23,7 @@ from interlock.runtime.flights import LONGEST_REST, Flight, Flights, Rests, Unit
 from interlock.runtime.leases import Lease
 from interlock.runtime.runwork import RunWork
 from interlock.runtime.station import Station
+from interlock.telemetry.about import about
 
 POLL: Final = timedelta(seconds=1)
 CAPACITY: Final = 1000
@@ -80,6 +81,11 @@ class Watcher:
     def idle(self) -> bool:
         """Whether the last turn found nothing to do and nothing is in hand."""
         return self._nothing_due and not len(self._flights) and self._chores.done
+
+    @property
+    def progress(self) -> datetime | None:
+        """When the last whole turn began; None before the first one has ended."""
+        return self._progress
 
     @property
     def following(self) -> int:
@@ -199,7 +205,8 @@ class Watcher:
         turn = open_due(*flight.unit, self._station.hands)
         flight.fruitless = turn.unknown
         for run in turn.opened:
-            self._station.news(f"opened {run.key}")
+            with about(run=run.key.run_id):
+                self._station.news(f"opened {run.key}")
             if not self._full and self._lease.mine(_share(run.key)) and not self._station.stopping:
                 self.take_up(run.key)
         for window, words in turn.refused:

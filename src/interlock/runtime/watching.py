@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -20,6 +20,7 @@ from interlock.runtime.watcher import Watcher
 from interlock.runtime.wiring import Interlock
 
 PURGE_EVERY: Final = timedelta(minutes=1)
+REGISTERED_EVERY: Final = timedelta(seconds=1)
 TIDY_EVERY: Final = timedelta(minutes=10)
 WATCHDOG_EVERY: Final = timedelta(seconds=30)
 GRACE: Final = timedelta(seconds=30)
@@ -36,9 +37,12 @@ class Watching:
         self._bell = bell
         hands = work.hands._replace(alerting=guarded(work.hands.alerting))
         self._station = Station(hands, lanes_of(project.watcher_workers), poke=bell.poke, news=news)
+        if work.observers.pulse is not None:
+            work.observers.pulse.lanes = self._station.lanes
         self._reloader = Reloader(work, self._station, settings, problems)
         chores = [
             Chore("reload", self._reloader.follow, project.watcher_reload or None),
+            Chore("registered", self._look_at_registered, REGISTERED_EVERY),
             Chore("purge", self._purge, PURGE_EVERY, alone=True),
             Chore("tidy", self._tidy, TIDY_EVERY),
         ]
@@ -68,9 +72,19 @@ class Watching:
                 return
             self._bell.wait(following - self._work.clock.now())
 
+    @property
+    def progress(self) -> datetime | None:
+        """When the last whole turn began; None before the first one has ended."""
+        return self._watcher.progress
+
     def drain(self, grace: timedelta = GRACE) -> bool:
         """Let what is under way end, questions broken off; say whether it did within the grace. The lease is given back."""
         return self._watcher.drain(grace, self._work.break_off)
+
+    def _look_at_registered(self) -> None:
+        # One row: a registration is gone by within a second, however rarely the files are looked at.
+        if self._reloader.behind():
+            self.reload()
 
     def _purge(self) -> None:
         self._work.kernel.purge(self._work.clock.now(), PURGED)

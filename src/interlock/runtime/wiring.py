@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +16,15 @@ from interlock.app.channels import Alerting
 from interlock.app.hands import Hands
 from interlock.config.project import Project
 from interlock.evaluators.builtin.context import Context
+from interlock.ports.telemetry import SILENT, Telemetry
+from interlock.ports.triggers import Trigger
+from interlock.runtime.afterwards import Afterwards
 from interlock.runtime.catalog import FileCatalog
 from interlock.runtime.channels import alerting_of
 from interlock.runtime.clock import SystemClock
+from interlock.runtime.observing import Observers
 from interlock.runtime.pool import Pool
+from interlock.runtime.registered import Registry
 from interlock.runtime.ringing import RingingKernel
 from interlock.runtime.triggers import TriggerFactory
 from interlock.runtime.upstream import UpstreamRuns
@@ -30,7 +35,9 @@ from interlock.stores.dispatches import DispatchRows
 from interlock.stores.kernel import Kernel
 from interlock.stores.members import MemberRows
 from interlock.stores.pushes import PushRows
+from interlock.stores.registrations import RegistrationRows
 from interlock.stores.repository import Repository
+from interlock.stores.sensors import SensorRows
 from interlock.stores.threads import ThreadRows
 from interlock.triggers.context import TriggerContext
 
@@ -102,27 +109,47 @@ class Interlock:
 
     The watchers of this machine are woken when it closes, if anything was written that may want their attention; a process
     that goes on for longer calls `ring` whenever it has written something.
+
+    With `measured`, what is done is counted, and shown by `observers`; `telemetry` are others who are told of every step.
     """
 
-    def __init__(self, project: Project, *, env: Mapping[str, str] | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        env: Mapping[str, str] | None = None,
+        stream: TextIO | None = None,
+        measured: bool = False,
+        telemetry: Sequence[Telemetry] = (),
+    ) -> None:
         self.project = project
         self.clock = SystemClock()
         self.catalog = FileCatalog(project)
         self._env = os.environ if env is None else env
         self._stream = sys.stderr if stream is None else stream
         self._stack = ExitStack()
+        self.observers = Observers(project.settings, self._env, telemetry)
         with ExitStack() as stack:
+            stack.callback(self.observers.close)
             self.kernel = RingingKernel(open_kernel(project))
+            self.committed = self.kernel.committed
             stack.callback(self.ring)
             stack.callback(self.kernel.close)
             self.store = Repository(self.kernel)
             self.pushes = PushRows(self.kernel)
+            self.sensors = SensorRows(self.kernel)
+            self.registrations = RegistrationRows(self.kernel)
+            self.registry = Registry(self.catalog, self.kernel)
+            self.registry.follow()
             self._http = LazyHttp(allowed_addresses(project))
             stack.callback(self._http.close)
             # Evaluators have a client of their own: when Interlock stops, questions are broken off and starts are not.
             self._asking = LazyHttp(allowed_addresses(project))
             self._evaluator = self._routing()
             self.hands = self._hands(stack)
+            self._observe(measured=measured)
+            self.afterwards = Afterwards(self.hands, self.ring)
+            stack.callback(self.afterwards.close)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -146,6 +173,10 @@ class Interlock:
         self._asking.close()
         self._evaluator.close()
 
+    def go_by(self, alerting: Alerting) -> None:
+        """Tell people by these channels from now on: the files have changed."""
+        self.hands = self.hands._replace(alerting=alerting)
+
     def alerting_of(self, project: Project) -> Alerting:
         """Make the channels and subscribers that a later state of the project's files names.
 
@@ -155,6 +186,33 @@ class Interlock:
         threads = ThreadRows(self.kernel)
         context = SinkContext(stream=self._stream, root=self.project.root, http=self._http, threads=threads)
         return alerting_of(project.settings, context, self._env)
+
+    def measured(self, trigger: Trigger, kind: str) -> Trigger:
+        """Return a trigger that was made elsewhere, measured like all others where anybody measures."""
+        telemetry = self.store.telemetry
+        if telemetry is SILENT:
+            return trigger
+        from interlock.runtime.measured import MeasuredTrigger
+
+        return MeasuredTrigger(trigger, kind, telemetry)
+
+    def _observe(self, *, measured: bool) -> None:
+        hands = self.hands
+        if measured:
+            from interlock.runtime.pulse import Body
+
+            body = Body(self.kernel, self.store, hands.dispatches, hands.members, self.clock)
+            self.observers.measure(self.committed, body, hands.alerting)
+        telemetry = self.observers.joined()
+        if telemetry is None:
+            return
+        from interlock.runtime.measured import MeasuredEvaluator, measured_triggers
+
+        self.store.telemetry = telemetry
+        self.hands = hands._replace(
+            evaluator=MeasuredEvaluator(self._evaluator, telemetry),
+            trigger_for=measured_triggers(hands.trigger_for, telemetry),
+        )
 
     def _hands(self, stack: ExitStack) -> Hands:
         pool = Pool()
@@ -183,6 +241,7 @@ class Interlock:
             root=self.project.root,
             runs=UpstreamRuns(self.store, self.catalog, self.clock),
             http=self._asking.client,
+            sensors=self.sensors,
             env=self._env,
             env_allow=settings.env_allow,
         )
@@ -196,6 +255,7 @@ class Interlock:
             root=self.project.root,
             env_allow=self.project.settings.env_allow,
             http=self._http,
+            public_url=self.project.settings.server.public_url,
         )
 
 

@@ -155,10 +155,26 @@ class ControlRows:
         told = EventRecord(kind=EventKind.MARKER_RECEIVED, at=marker.at, message=f"from {marker.source}")
         self._kernel.commit(pk, [Put(row), Put(note_record(pk, slot, marker.at, sk, (told,)))])
 
-    def markers(self, pipeline: PipelineName, *, limit: int) -> tuple[Marker, ...]:
-        """Return a pipeline's markers, latest first."""
-        found = self._kernel.listing(keys.markers_kind(pipeline), Page(limit=limit, backwards=True))
+    def markers(self, pipeline: PipelineName, *, limit: int, before: str | None = None) -> tuple[Marker, ...]:
+        """Return a pipeline's markers, latest first.
+
+        Raises:
+            ValueError: `before` is no cursor of markers.
+        """
+        after = None if before is None else _marker_place(pipeline, before)
+        found = self._kernel.listing(keys.markers_kind(pipeline), Page(limit=limit, after=after, backwards=True))
         return tuple(decoded(record, Marker) for record in found)
+
+    def marker_cursor(self, marker: Marker) -> str:
+        """Return where to go on behind a marker."""
+        return keys.marker_sk(marker.slot, marker.at, marker.source)
+
+
+def _marker_place(pipeline: PipelineName, cursor: str) -> str:
+    parts = cursor.split("#")
+    if len(parts) != 5 or f"{parts[0]}#" != keys.MARKER_PREFIX or "\0" in cursor:
+        raise ValueError(f"not a cursor of markers: {cursor!r} (use the `next` of a page)")
+    return f"{parts[3]}\0{keys.pipeline_pk(pipeline)}\0{cursor}"
 
 
 def _silence_line(silence: Silence, name: str) -> Record:

@@ -16,6 +16,7 @@ SPEC_SK: Final = "SPEC"
 RUN_PREFIX: Final = "RUN#"
 ACTIVE_PREFIX: Final = "ACTIVE#"
 ACTIVE_KIND: Final = "active"
+AGAIN_PREFIX: Final = "AGAIN#"
 AGENDA_PREFIX: Final = "AGENDA#"
 AGENDAS_KIND: Final = "agendas"
 PLANNED_SK: Final = "PLANNED"
@@ -26,13 +27,18 @@ PAUSE_SK: Final = "PAUSE"
 PAUSES_KIND: Final = "pauses"
 SILENCES_PK: Final = "silences"
 SILENCE_PREFIX: Final = "SILENCE#"
+MARKER_PREFIX: Final = "MARKER#"
+SENSOR_PREFIX: Final = "SENSOR#"
+REGISTERED_PK: Final = "registered"
+REGISTERED_PREFIX: Final = "PIPELINE#"
+GENERATION_SK: Final = "GENERATION"
 THREAD_SK: Final = "THREAD"
 DISPATCH_PREFIX: Final = "dispatch/"
 DISPATCH_SK: Final = "DISPATCH"
 ALERTS_KIND: Final = "alerts"
 OPEN_ALERTS_KIND: Final = "alerts/open"
 
-_SPECIAL: Final = re.compile(r"[\x00-\x1f%#/\x7f\ud800-\udfff]")
+_SPECIAL: Final = re.compile(r"[^ -~]|[%#/|]")
 _MAX_FREE: Final = 200
 _FAR: Final = "99999999T999999.999999Z"
 
@@ -40,15 +46,24 @@ _FAR: Final = "99999999T999999.999999Z"
 def escaped(text: str) -> str:
     """Write free text as part of a name: different texts give different names, none of them long.
 
-    What has a meaning in our names, and what no store can keep, is written as `%` and its number; of a long text only the
-    beginning stands for itself, and a digest for the whole. No escaped text holds `%~` otherwise.
+    What has a meaning in our names or in cursors made of them, and what no store or HTTP header can keep, is written as `%`
+    and its number in UTF-16; of a long text only the beginning stands for itself, and a digest for the whole. No escaped
+    text holds `%~` otherwise.
     """
-    name = _SPECIAL.sub(lambda found: f"%{ord(found[0]):04x}", text)
+    name = _SPECIAL.sub(_numbered, text)
     if len(name) <= _MAX_FREE:
         return name
     from hashlib import sha256  # it loads OpenSSL, which reading commands can do without
 
     return f"{name[: _MAX_FREE // 2]}%~{sha256(name.encode()).hexdigest()}"
+
+
+def _numbered(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x10000:
+        return f"%{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"%{0xD800 + high:04x}%{0xDC00 + low:04x}"
 
 
 def slot_pk(slot: Slot) -> str:
@@ -64,6 +79,21 @@ def run_sk(number: int) -> str:
 def active_sk(number: int) -> str:
     """Return the row that lists a run among those that have not ended."""
     return f"{ACTIVE_PREFIX}{number:06d}"
+
+
+def again_sk(number: int, listing: str) -> str:
+    """Return the row that puts a run into one of the listings of what was run again."""
+    return f"{AGAIN_PREFIX}{number:06d}#{listing}"
+
+
+def reruns_kind(pipeline: str | None) -> str:
+    """Return the listing of the reruns of a pipeline, or of all."""
+    return "reruns/all" if pipeline is None else f"reruns/of/{pipeline}"
+
+
+def replays_kind(pipeline: str) -> str:
+    """Return the listing of a pipeline's replays."""
+    return f"replays/of/{pipeline}"
 
 
 def journal_prefix(key: RunKey) -> str:
@@ -117,6 +147,16 @@ def push_sk(trait: str, schedule: str, period: str) -> str:
     return f"{push_prefix(trait)}{schedule or '*'}#{period or '*'}"
 
 
+def sensor_sk(key: str, period: str) -> str:
+    """Return the row of a sensor in its pipeline; `*` stands for every period."""
+    return f"{SENSOR_PREFIX}{key}#{period or '*'}"
+
+
+def registered_sk(pipeline: str) -> str:
+    """Return the row of a registered pipeline."""
+    return f"{REGISTERED_PREFIX}{pipeline}"
+
+
 def note_sk(at: datetime, name: str) -> str:
     """Return the row of a timeline line that belongs to no run."""
     return f"NOTE#{moment(at)}#{name}"
@@ -154,7 +194,7 @@ def silence_sk(silence_id: str) -> str:
 
 def marker_sk(slot: Slot, at: datetime, source: str) -> str:
     """Return the row of a marker in its pipeline."""
-    return f"MARKER#{slot.schedule}#{slot.period}#{moment(at)}#{escaped(source)}"
+    return f"{MARKER_PREFIX}{slot.schedule}#{slot.period}#{moment(at)}#{escaped(source)}"
 
 
 def markers_kind(pipeline: str) -> str:

@@ -17,7 +17,9 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Cause, Run
 from interlock.errors import Contention, NotFound, UnreadableRecord
 from interlock.ports.stores import Claim, Commit, DueWork, Entry, Evaluation, TimelineRecord
+from interlock.ports.telemetry import SILENT, Telemetry
 from interlock.stores import keys
+from interlock.stores.again import again_key, listed_again
 from interlock.stores.due import active_key, work_of
 from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
 
@@ -34,8 +36,9 @@ class Repository:
     Everything that must change together lives in one slot's partition and changes in one kernel commit.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, telemetry: Telemetry = SILENT) -> None:
         self.kernel = kernel
+        self.telemetry = telemetry
         # What a digest names never changes, and every decision needs one: reading it again would cost as much as deciding.
         self._specs: dict[str, PipelineSpec] = {}
 
@@ -68,6 +71,7 @@ class Repository:
         if change.settles is not None:
             batch.append(Delete(keys.outbox_sk(change.after.key, change.settles)))
         batch += _activity(change)
+        batch += listed_again(change)
         return self.kernel.commit(pk, batch)
 
     def settle(self, key: RunKey, command: CommandId) -> None:
@@ -114,6 +118,26 @@ class Repository:
             cursor = cursor_of(last)
         page = Page(limit=limit, after=cursor, backwards=True)
         return tuple(decoded(record, Run) for record in self.kernel.listing(keys.runs_kind(pipeline), page))
+
+    def reruns(self, pipeline: str | None, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        """Return what was run again because people or data asked for it, of one pipeline or of all, newest opened first."""
+        return self._again(keys.reruns_kind(pipeline), "all" if pipeline is None else "of", limit, before)
+
+    def replays(self, pipeline: str, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        """Return a pipeline's replays, newest opened first."""
+        return self._again(keys.replays_kind(pipeline), "replay", limit, before)
+
+    def _again(self, kind: str, listing: str, limit: int, before: str | None) -> tuple[Run, ...]:
+        cursor = None
+        if before is not None:
+            key = parse_run_id(before)
+            last = self.kernel.get(keys.slot_pk(key.slot), keys.again_sk(key.number, listing))
+            if last is None:
+                raise NotFound(f"{before} is not listed here")
+            cursor = cursor_of(last)
+        found = self.kernel.listing(kind, Page(limit=limit, after=cursor, backwards=True))
+        runs = (self.run(again_key(record.pk, record.sk)) for record in found)
+        return tuple(run for run in runs if run is not None)
 
     def active_runs(self, *, limit: int, after: str | None = None) -> tuple[RunKey, ...]:
         """Return runs that have not ended, oldest opened first."""
@@ -162,7 +186,7 @@ class Repository:
                 keys.timeline_kind(pipeline), Page(limit=min(limit, _PAGE), after=after, backwards=True)
             )
             for record in page:
-                found = [*_timeline_records(pipeline, record), *found]
+                found = [*timeline_of(pipeline, record), *found]
             if len(page) < min(limit, _PAGE):
                 break
             after = cursor_of(page[-1])
@@ -177,7 +201,7 @@ class Repository:
     def _within(self, pipeline: str, line: str) -> list[TimelineRecord]:
         _, pk, sk = line.split("\0")
         record = self.kernel.get(pk, sk)
-        return [] if record is None else _timeline_records(pipeline, record)
+        return [] if record is None else timeline_of(pipeline, record)
 
     # ------------------------------------------------------------------ specs
 
@@ -232,6 +256,11 @@ class Repository:
             if self.kernel.commit(pk, [Put(row), Put(note)]):
                 return
         raise Contention(f"the evaluation of {slot} could not be kept: others kept writing the same one first")
+
+    def evaluation(self, slot: Slot) -> Evaluation | None:
+        """Return the last evaluation of a slot."""
+        record = self.kernel.get(keys.pipeline_pk(slot.pipeline), keys.evaluation_sk(slot))
+        return None if record is None else decoded(record, Evaluation)
 
     def latest_evaluation(self, pipeline: str) -> Evaluation | None:
         """Return the evaluation of a pipeline that ended last."""
@@ -336,7 +365,8 @@ def _outbox_record(run: Run, command: Command) -> Record:
     return Record(pk=pk, sk=sk, version=1, body=wire.to_builtins(command), wake_at=run.updated_at)
 
 
-def _timeline_records(pipeline: str, record: Record) -> list[TimelineRecord]:
+def timeline_of(pipeline: str, record: Record) -> list[TimelineRecord]:
+    """Read what one stored line of a pipeline's timeline tells, oldest first."""
     told = decoded(record, _Told)
     line = cursor_of(record).replace("\0", "|")
     return [

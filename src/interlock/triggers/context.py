@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -19,19 +20,25 @@ class TriggerContext(Struct, frozen=True, kw_only=True):
 
     `state_dir` is Interlock's own directory of the project, `root` the project itself; both are absolute. `env_allow` names
     the environment variables that jobs may see; their values are kept out of every reason. `http` sends requests; triggers
-    that need none work without. `callback_url` is where a job may report its end, or empty.
+    that need none work without. `public_url` is where callers reach the server, or empty.
     """
 
     state_dir: Path
     root: Path
     env_allow: tuple[str, ...] = ()
     http: HttpSender | None = None
-    callback_url: str = ""
+    public_url: str = ""
+
+    def callback_url(self, job: Job) -> str:
+        """Return where a job may report its end by HTTP; nothing when no server is known."""
+        return f"{self.public_url}/api/runs/{quote(job.run.run_id, safe=':')}/complete" if self.public_url else ""
 
     def described(self, job: Job) -> dict[str, str]:
         """Return the environment variables that tell a job what it is for."""
         slot = job.run.slot
+        traced = {"TRACEPARENT": job.traceparent} if job.traceparent else {}
         return {
+            **traced,
             "INTERLOCK_ATTEMPT": str(job.attempt),
             "INTERLOCK_DATE": str(slot.period),
             "INTERLOCK_HOUR": slot.period.hour,

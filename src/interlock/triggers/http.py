@@ -202,8 +202,10 @@ class HttpTrigger:
         headers["x-interlock-run-id"] = job.run.run_id
         headers["x-interlock-attempt"] = str(job.attempt)
         headers["idempotency-key"] = job.key
-        if self._context.callback_url:
-            headers["x-interlock-callback"] = self._context.callback_url
+        if callback := self._context.callback_url(job):
+            headers["x-interlock-callback-url"] = callback
+        if job.traceparent:
+            headers["traceparent"] = job.traceparent
         within = min(timeout, timedelta(seconds=self._config.timeout))
         return self._http.send(method.upper(), url, headers=headers, body=body, timeout=within)
 

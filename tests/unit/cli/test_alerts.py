@@ -174,3 +174,10 @@ def _sinks(terminal: Terminal, entries: str) -> None:
     file = Path(terminal.root / "interlock.yaml")
     kept = [line for line in file.read_text().splitlines() if not line.startswith(("alerts:", "  - type: console"))]
     file.write_text("\n".join([*kept, "alerts:", entries, ""]))
+
+
+def test_a_list_may_be_of_one_type(terminal: Terminal) -> None:
+    _kept(terminal, _open(_alert(terminal)))
+    assert len(terminal("alerts", "list", "--type", "run_failed", "--json").document["items"]) == 1
+    assert terminal("alerts", "list", "--type", "late_data", "--json").document["items"] == []
+    assert terminal("alerts", "list", "--type", "run_fail").code == Exit.USAGE

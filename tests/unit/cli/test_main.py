@@ -69,10 +69,10 @@ def test_a_bad_exit_map_is_a_usage_error(terminal: Terminal) -> None:
 def test_a_fault_of_ours_is_undecided_and_asks_to_be_reported(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(ctx: click.Context) -> None:
+    def broken(ctx: click.Context, request: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr(pipelines, "sound_project_of", broken)
+    monkeypatch.setattr(pipelines, "ask", broken)
     said = terminal("pipelines")
     assert (said.code, said.out) == (3, "")
     assert "bug in Interlock" in said.err

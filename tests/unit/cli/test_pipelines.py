@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.unit.cli.terminal import Terminal
+from typing import Any
+
+from tests.unit.cli.terminal import Terminal, now
+
+from interlock.codec.documents import document
+from interlock.core.ids import PipelineName
+from interlock.stores.registrations import RegistrationRows
 
 
 def test_each_pipeline_is_listed_with_its_schedules_and_its_file(terminal: Terminal) -> None:
@@ -37,7 +43,54 @@ def test_a_broken_file_is_listed_with_its_problem(terminal: Terminal) -> None:
     assert [bool(item["problems"]) for item in items] == [False, True]
 
 
-def test_the_store_is_not_looked_for(terminal: Terminal) -> None:
+def test_a_store_that_cannot_be_read_hides_nothing_that_the_files_define(terminal: Terminal) -> None:
     terminal.store.parent.mkdir()
     terminal.store.write_text("this is no store")
+    said = terminal("pipelines")
+    assert said.code == 0
+    assert "orders" in said.out
+    assert "what was registered through the API is not known" in said.err
+
+
+def test_looking_creates_no_store(terminal: Terminal) -> None:
     assert terminal("pipelines").code == 0
+    assert not terminal.store.exists()
+
+
+def test_what_was_registered_is_listed_and_every_other_command_knows_it(terminal: Terminal) -> None:
+    registered(terminal)
+    items = terminal("pipelines", "--json").document["items"]
+    assert [(item["pipelineId"], item["file"]) for item in items] == [
+        ("orders", "pipelines/orders.yaml"),
+        ("returns", "api"),
+    ]
+    assert terminal("evaluate", "returns").code == 1
+    assert terminal("traits", "push", "returns", "data-check", "--status", "PASS", "--ttl", "5m").code == 0
+    assert terminal("evaluate", "returns").code == 0
+    assert "returns" in terminal("status").out
+    assert terminal("schedule", "preview", "returns").code == 0
+
+
+def test_a_registration_that_cannot_be_used_is_listed_with_its_problem(terminal: Terminal) -> None:
+    """T-118."""
+    registered(terminal, archetype="second")
+    said = terminal("pipelines")
+    assert said.code == 2
+    assert "api:returns" in said.out
+    assert "no archetype is named 'second'" in said.out
+
+
+def test_the_doctor_looks_at_what_was_registered_too(terminal: Terminal) -> None:
+    registered(terminal, traits={"data-check": {"evaluator": "check"}})
+    assert terminal("doctor", "--json").document["ok"]
+    (terminal.root / "evaluators/check").chmod(0o644)
+    (terminal.root / "pipelines/orders.yaml").unlink()
+    said = terminal("doctor")
+    assert said.code == 2
+    assert "api:returns" in said.out
+
+
+def registered(terminal: Terminal, **more: Any) -> None:
+    document_ = {"name": "returns", "archetype": "one-check", "traits": {"data-check": {"evaluator": "push"}}} | more
+    with terminal.kept() as store:
+        RegistrationRows(store.kernel).register(PipelineName("returns"), document(document_), now(), "api:anna")

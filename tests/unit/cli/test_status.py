@@ -11,6 +11,7 @@ from tests.unit.cli.terminal import Terminal, a_result, columns, now
 
 from interlock.app.arrivals import open_run
 from interlock.core.traits import Origin, TraitStatus
+from interlock.operations import looking
 
 DAY = timedelta(days=1)
 
@@ -175,3 +176,21 @@ def test_the_document_stands_alone_on_stdout(terminal: Terminal, argv: tuple[str
 def test_escapes_in_what_is_stored_do_not_reach_the_terminal(terminal: Terminal) -> None:
     terminal.judged(a_result(status=TraitStatus.FAIL, at=now(), reason="\x1b]0;owned\x07 no"), at=now())
     assert "\x1b" not in terminal("--color", "status", "orders").out.replace("\x1b[", "")
+
+
+def test_every_pipeline_is_shown_however_many_pages_they_are(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T-96."""
+    text = (terminal.root / "pipelines/orders.yaml").read_text()
+    for number in range(4):
+        (terminal.root / f"pipelines/p{number}.yaml").write_text(text.replace("name: orders", f"name: p{number}"))
+    monkeypatch.setattr(looking, "AT_MOST", 2)
+    shown = terminal("status", "--json").document
+    assert [item["pipelineId"] for item in shown["items"]] == ["orders", "p0", "p1", "p2", "p3"]
+    assert shown["next"] is None
+
+
+def test_a_broken_file_is_told_once(terminal: Terminal) -> None:
+    (terminal.root / "pipelines/sales.yaml").write_text("name: sales\narchetipe: one-check\n")
+    assert terminal("status").err.count("sales") == 1

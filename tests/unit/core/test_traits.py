@@ -3,9 +3,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from interlock.core.traits import Origin, TraitStatus, could_not_tell, is_fresh
-from interlock.testing.builders import NOON, a_result, no_answer
+from interlock.core.traits import CONFINED, Origin, TraitStatus, could_not_tell, is_fresh
+from interlock.testing.builders import NOON, a_result, a_trait, no_answer
 
 TICK = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
@@ -37,3 +38,8 @@ def test_could_not_tell_and_the_answer_is_no_never_mix(status: TraitStatus, orig
     """T-112, BUG-10, T-111."""
     assert could_not_tell(a_result(status=status, origin=origin)) is unknown
     assert could_not_tell(no_answer())
+
+
+def test_what_checks_a_trait_is_said_as_people_write_it() -> None:
+    assert replace(a_trait(), evaluator=("./check", "--fast")).checked_by == "./check --fast"
+    assert replace(a_trait(), evaluator=(f"{CONFINED}check",)).checked_by == "check"

@@ -14,6 +14,8 @@ from interlock.evaluators.builtin.context import Context, UpstreamRun
 from interlock.evaluators.router import RoutingEvaluator
 from interlock.ports.evaluators import Answer
 from interlock.ports.pushes import PushedResult
+from interlock.stores.memory import MemoryKernel
+from interlock.stores.sensors import SensorRows
 from interlock.testing.evaluators import a_question
 
 NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)
@@ -36,8 +38,18 @@ class World:
         self.pushes: tuple[PushedResult, ...] = ()
         self.clients = 0
         self.broken_store = False
+        self.kernel = MemoryKernel()
+        self.sensors = SensorRows(self.kernel)
         self.router = RoutingEvaluator(
-            Context(clock=self, root=root, runs=self, http=self.client, env=env or {}, env_allow=env_allow),
+            Context(
+                clock=self,
+                root=root,
+                runs=self,
+                http=self.client,
+                sensors=self.sensors,
+                env=env or {},
+                env_allow=env_allow,
+            ),
             self,
             dirs=[Path("evaluators")],
             base_url=base_url,

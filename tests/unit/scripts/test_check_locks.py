@@ -21,6 +21,7 @@ docs = ["zensical>=0.0.20"]
 """
 GOOD = {
     "run": {"click": "8.5.1", "hatchling": "1.30"},
+    "serve": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11"},
     "dev": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11", "pytest": "9.2.0"},
     "docs": {"zensical": "0.0.21"},
 }

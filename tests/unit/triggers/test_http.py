@@ -30,7 +30,7 @@ def client() -> Iterator[HttpClient]:
 
 
 def trigger(client: HttpClient, *, callback: str = "", allow: tuple[str, ...] = (), **keys: Any) -> HttpTrigger:
-    context = TriggerContext(state_dir=Path("/"), root=Path("/"), http=client, callback_url=callback, env_allow=allow)
+    context = TriggerContext(state_dir=Path("/"), root=Path("/"), http=client, public_url=callback, env_allow=allow)
     return HttpTrigger(msgspec.convert(keys, HttpConfig), context)
 
 
@@ -55,7 +55,11 @@ def test_the_callee_is_told_which_run_it_works_for_and_where_to_report(client: H
     """T-98."""
     with RawServer(reply()) as server:
         made = trigger(
-            client, callback="https://me/x", url=server.url, body={"day": "x"}, headers={"X-Interlock-Run-Id": "forged"}
+            client,
+            callback="https://me.example",
+            url=server.url,
+            body={"day": "x"},
+            headers={"X-Interlock-Run-Id": "forged"},
         )
         handle = made.start(a_job(attempt=2), timeout=TIMEOUT)
     head, _, body = server.requests[0].decode().partition("\r\n\r\n")
@@ -64,7 +68,7 @@ def test_the_callee_is_told_which_run_it_works_for_and_where_to_report(client: H
     assert f"x-interlock-run-id: {RUN_ID}" in lines
     assert "x-interlock-attempt: 2" in lines
     assert f"idempotency-key: {RUN_ID}/2" in lines
-    assert "x-interlock-callback: https://me/x" in lines
+    assert f"x-interlock-callback-url: https://me.example/api/runs/{RUN_ID}/complete" in lines
     assert "content-type: application/json" in lines
     assert body == '{"day":"x"}'
     assert handle.id == f"{RUN_ID}/2"

@@ -21,6 +21,7 @@ from interlock.core.times import parse_duration
 from interlock.errors import ConfigError
 from interlock.ports.clock import Clock
 from interlock.ports.evaluators import Answer, Question
+from interlock.ports.sensors import Sensor, SensorId
 
 if TYPE_CHECKING:
     from interlock.clients.http import HttpSender
@@ -54,6 +55,21 @@ class Runs(Protocol):
         ...
 
 
+class SensorReader(Protocol):
+    """Looks sensors up."""
+
+    def sensor(self, which: SensorId) -> Sensor | None:
+        """Return exactly this sensor, or None; see `ports.sensors.Sensors`."""
+        ...
+
+
+class NoSensors:
+    """A world in which nobody has ever written a sensor."""
+
+    def sensor(self, which: SensorId) -> None:
+        """Return None."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """The world as a built-in check sees it.
@@ -66,6 +82,7 @@ class Context:
     root: Path
     runs: Runs
     http: Callable[[], HttpSender]
+    sensors: SensorReader = field(default_factory=NoSensors)
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     env_allow: tuple[str, ...] = ()
     halt: threading.Event = field(default_factory=threading.Event)

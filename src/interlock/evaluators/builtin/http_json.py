@@ -14,7 +14,7 @@ from interlock.codec.evaluator_protocol import failure, shown
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.evaluators.builtin.context import Context, expand
 from interlock.evaluators.builtin.rules import Ruled, judge
-from interlock.evaluators.http import place_of, refusal, trouble_answer
+from interlock.evaluators.http import place_of, refusal, traced, trouble_answer
 from interlock.ports.evaluators import Answer, Question
 
 _STEP: Final = re.compile(r"[^.\[\]]+")
@@ -53,9 +53,8 @@ class HttpJson:
         url = expand(self._config.url, question, self._context)
         headers = {name: expand(text, question, self._context) for name, text in self._config.headers.items()}
         try:
-            reply = self._context.http().send(
-                "GET", url, headers={"accept": "application/json", **headers}, timeout=timeout
-            )
+            headers = {"accept": "application/json", **traced(question), **headers}
+            reply = self._context.http().send("GET", url, headers=headers, timeout=timeout)
         except HttpTrouble as exc:
             return trouble_answer(url, exc, timeout)
         refused = refusal(url, reply)

@@ -1,0 +1,49 @@
+"""What a command on a stage of `interlock exec` has around it: the terminal's signals, and whether anybody reads along."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from interlock.triggers.foreground import Stage
+
+PASSED_ON: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+
+def watched() -> bool:
+    """Say whether anybody reads along. Cron mails whatever is printed, so that progress is for terminals alone."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def signals(stage: Stage) -> Iterator[None]:
+    """Hand signals to the command as soon as there is one; before that they end this process as usual."""
+    from interlock.cli.main import Terminated
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the shape of a signal handler)
+        if stage.pass_on(number) or number in (signal.SIGUSR1, signal.SIGUSR2):
+            return
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+    # What nobody here heeds (nohup), the command need not either.
+    before = {number: signal.getsignal(number) for number in PASSED_ON}
+    heeded = [number for number, known in before.items() if known is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
