@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from litestar import Litestar, Response, get
 
-from interlock.server.http import HttpServer
+from interlock.server.httpd import HttpServer
 from interlock.server.listening import address_of, listen
 
 

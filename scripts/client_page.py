@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from interlock.client.client import Client
-from interlock.client.gates import GateRun
+from interlock.client.gating import GateRun
 from interlock.client.verbs.alerting import Alerts, Silences
 from interlock.client.verbs.controlling import Controlling
 from interlock.client.verbs.gating import Gating

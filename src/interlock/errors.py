@@ -6,6 +6,7 @@
     │   └── MissingExtra       the kind exists, its optional dependency is not installed
     ├── StoreError
     │   ├── StoreUnavailable   try again; the write may or may not have happened
+    │   ├── StoreEmpty         nothing is in it yet, and it was opened for looking only
     │   ├── StoreTooNew        written by a later Interlock
     │   └── UnreadableRecord   a row that cannot be decoded
     ├── TriggerError           a job could not be started, looked at or stopped
@@ -81,6 +82,10 @@ class StoreError(InterlockError):
 
 class StoreUnavailable(StoreError):
     """The store did not answer. A write may have happened: read again before deciding again."""
+
+
+class StoreEmpty(StoreError):
+    """Nothing is in the store yet, and it was opened for looking only: whoever writes first makes it."""
 
 
 class StoreTooNew(StoreError):

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.acceptance.cli import a_script, environment, noon_zone
 from tests.acceptance.living import ARCHETYPE, SENSORS
-from tests.acceptance.serving import serving
+from tests.acceptance.serving import Server, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -72,46 +72,55 @@ class Jobs:
         self._server.server_close()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+class Place(NamedTuple):
+    """A server on a project with sensors, and where its jobs run."""
+
+    server: Server
+    jobs: Jobs
+    zone: str
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    root, zone = tmp_path_factory.mktemp("reference"), noon_zone()
     for folder in ("archetypes", "evaluators", "sensors"):
-        (tmp_path / folder).mkdir()
-    (tmp_path / "interlock.yaml").write_text(
-        f"timezone: {noon_zone()}\nevaluatorDirs: [evaluators]\nserver: {{apiKey: '{KEY}'}}\n"
+        (root / folder).mkdir()
+    (root / "interlock.yaml").write_text(
+        f"timezone: {zone}\nevaluatorDirs: [evaluators]\nserver: {{apiKey: '{KEY}'}}\n"
         "alerts:\n  - {type: file, path: alerts.jsonl}\n"
     )
-    (tmp_path / "archetypes" / "three-sensors.yaml").write_text(ARCHETYPE)
+    (root / "archetypes" / "three-sensors.yaml").write_text(ARCHETYPE)
     for sensor in SENSORS:
         said = f'grep -q good sensors/{sensor} && echo \'{{"status":"PASS"}}\' || echo \'{{"status":"FAIL"}}\''
-        a_script(tmp_path / "evaluators" / f"check-{sensor}", f"cat >/dev/null\n{said}")
-        (tmp_path / "sensors" / sensor).write_text("bad")
-    return tmp_path
+        a_script(root / "evaluators" / f"check-{sensor}", f"cat >/dev/null\n{said}")
+        (root / "sensors" / sensor).write_text("bad")
+    with Jobs().at_work() as jobs, serving(root) as server:
+        yield Place(server.ready(), jobs, zone)
+        assert server.end() == 0, server.said
 
 
-def _day(zone: str) -> datetime:
+def _now(zone: str) -> datetime:
     hours = 0 if zone == "UTC" else -int(zone.removeprefix("Etc/GMT"))
     return datetime.now(UTC).astimezone(timezone(timedelta(hours=hours)))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_client_of_the_reference_works(project: Path, scenario: str) -> None:
+def test_a_client_of_the_reference_works(place: Place, scenario: str) -> None:
     """T-13, T-14, T-93, T-94, T-119."""
     assert shutil.which("curl"), "the client is made of curl and jq, and curl is missing"
     assert shutil.which("jq"), "the client is made of curl and jq, and jq is missing"
-    now = _day(noon_zone())
+    server, place.jobs.open = place.server, True
+    now = _now(place.zone)
     midnight = now - now.replace(hour=0, minute=0, second=0, microsecond=0)
-    with Jobs().at_work() as jobs, serving(project) as server:
-        server.ready()
-        told = {
-            "URL": f"http://127.0.0.1:{server.port}",
-            "KEY": KEY,
-            "STUB": jobs.url,
-            "SENSORS": str(project / "sensors"),
-            "EXCLUDED": f"{now:%A}",
-            "MIDNIGHT": str(int(midnight.total_seconds())),
-        }
-        said = subprocess.run(
-            [str(CLIENT), scenario], env=environment(told), capture_output=True, text=True, check=False, timeout=150
-        )
-        assert server.end() == 0, server.said
+    told = {
+        "URL": f"http://127.0.0.1:{server.port}",
+        "KEY": KEY,
+        "STUB": place.jobs.url,
+        "SENSORS": str(server.root / "sensors"),
+        "EXCLUDED": f"{now:%A}",
+        "MIDNIGHT": str(int(midnight.total_seconds())),
+    }
+    said = subprocess.run(
+        [str(CLIENT), scenario], env=environment(told), capture_output=True, text=True, check=False, timeout=150
+    )
     assert said.returncode == 0, f"{said.stdout}{said.stderr}\n--- server\n{server.said}"

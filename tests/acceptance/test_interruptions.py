@@ -83,8 +83,9 @@ def test_an_interrupted_follower_leaves_the_job_running_and_its_end_is_learned_l
     assert (running.communicate(timeout=15)[0] is not None, running.returncode) == (True, 130)
     assert interlock("run", "orders", cwd=project).code == 7, "it is running"
     (project / "go").touch()
-    _until(lambda: "COMPLETED" in interlock("run", "orders", "--json", cwd=project).out, seconds=30)
+    _until(lambda: "completed at" in interlock("run", "orders", cwd=project).err, seconds=30)
     assert interlock("run", "orders", cwd=project).code == 7
+    assert interlock("history", "orders", "--json", cwd=project).document["items"][0]["status"] == "COMPLETED"
     assert starts(project) == ["1"]
 
 

@@ -20,7 +20,7 @@ from interlock.app import (
     sensor_views,
     shadow_report,
     views,
-    watchviews,
+    watch_views,
 )
 from interlock.cli import doctor, keys, pipelines, watchdog
 from interlock.errors import Problem
@@ -34,7 +34,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Sla": views.SlaView,
     "Attempt": views.AttemptView,
     "Status": views.StatusView,
-    "StatusList": watchviews.StatusList,
+    "StatusList": watch_views.StatusList,
     "Slot": views.WindowView,
     "Why": explain.Why,
     "TraitWhy": explain.TraitWhy,
@@ -50,9 +50,9 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ChannelTest": alert_views.ChannelTest,
     "Silence": alert_views.SilenceView,
     "SilenceList": alert_views.SilenceList,
-    "Member": watchviews.MemberView,
-    "ExpectationList": watchviews.ExpectationList,
-    "Expectation": watchviews.ExpectationView,
+    "Member": watch_views.MemberView,
+    "ExpectationList": watch_views.ExpectationList,
+    "Expectation": watch_views.ExpectationView,
     "Scan": watchdog.Scan,
     "ScanCheck": watchdog.ScanCheck,
     "NewKey": keys.NewKeyView,

@@ -35,7 +35,7 @@ class Alerts(Request[AlertList], frozen=True, kw_only=True):
 
     state: Literal["open", "resolved"] | None = None
     pipeline: PipelineId | None = None
-    alert_type: AlertType | None = field(name="type", default=None)
+    alert_type: AlertType | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
 

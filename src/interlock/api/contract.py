@@ -24,6 +24,7 @@ R = TypeVar("R", bound="Request[Any]")
 
 _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _NO_WORD: Final = re.compile(r"Invalid enum value '(.*)'", re.DOTALL)
+_SHOWN: Final = 300
 _BODILESS: Final = ("GET", "DELETE")
 
 PipelineId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255, description="The pipeline's name.")]
@@ -67,7 +68,8 @@ class Endpoint(NamedTuple):
 
     With `bare` the answer's `items` travel as a plain array, and its `next` in the headers `Link` and `X-Next-Cursor`.
     `slow` requests wait for evaluators or jobs; there are bounds on how many are under way. What is `repeatable` is done
-    once when it is asked twice, as every GET is: clients ask again when the answer was lost. Of a request with a `document`
+    once when it is asked twice, as every GET is: clients ask again when the answer was lost. Where that depends on what is
+    asked, the request itself says so: see `harmless_twice`. Of a request with a `document`
     the body as a whole is that one field, whose keys are its own affair.
     """
 
@@ -85,6 +87,11 @@ class Request(Struct, Generic[T], frozen=True, kw_only=True, rename="camel", for
     """One thing that can be asked; `T` is the shape of the answer. The first line of its docstring is its summary."""
 
     endpoint: ClassVar[Endpoint]
+
+    @property
+    def harmless_twice(self) -> bool:
+        """Whether asking this very thing again, because the answer was lost, does nothing that the first did not do."""
+        return self.endpoint.repeatable or self.endpoint.method == "GET"
 
 
 class Travelling(NamedTuple):
@@ -174,9 +181,10 @@ def _worded(kind: type[Request[Any]], message: str) -> str:
     said, _, place = message.partition(" - at `$")
     said = said.replace("Object missing required field", "missing:")
     place = place.rstrip("`").removeprefix(".")
+    wrong = _NO_WORD.fullmatch(said)
+    said = said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"  # it quotes what was sent, however long that is
     if not place:
         return said
-    wrong = _NO_WORD.fullmatch(said)
     hint = "" if wrong is None else f" ({_nearest(wrong[1], _words_of(kind, place))})"
     return f"{place}: {said[0].lower()}{said[1:]}{hint}"
 

@@ -12,7 +12,7 @@ from interlock.app.control_views import MarkerList
 from interlock.app.late import LateArrivalList
 from interlock.app.queries import EventsView, RunsView
 from interlock.app.views import StatusView
-from interlock.app.watchviews import ExpectationList, StatusList
+from interlock.app.watch_views import ExpectationList, StatusList
 
 
 class Status(Request[StatusView], frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Why(Request[explain.Why], frozen=True, kw_only=True):
     endpoint: ClassVar = Endpoint("GET", "/api/pipelines/{pipelineId}/why", Role.READ)
 
     pipeline_id: PipelineId
-    run: RunId | None = None
+    run_id: RunId | None = None
 
 
 class History(Request[RunsView], frozen=True, kw_only=True):

@@ -51,9 +51,9 @@ class AllReruns(Request[RerunsView], frozen=True, kw_only=True):
 
 
 class CompleteRerun(Request[RerunView], frozen=True, kw_only=True):
-    """Tell how the job of a rerun ended: of its run. The same report may be repeated: it is taken once."""
+    """Tell how the job of a rerun ended: of its run. A report that names its attempt may be repeated: it is taken once."""
 
-    endpoint: ClassVar = Endpoint("POST", "/api/reruns/{rerunId}/complete", Role.PUSH, repeatable=True)
+    endpoint: ClassVar = Endpoint("POST", "/api/reruns/{rerunId}/complete", Role.PUSH)
 
     rerun_id: RunId
     status: Status
@@ -61,6 +61,11 @@ class CompleteRerun(Request[RerunView], frozen=True, kw_only=True):
     category: FailureCategory | None = None
     reason: Reason = ""
     metadata: Metadata | None = None
+
+    @property
+    def harmless_twice(self) -> bool:
+        """Unless the next attempt may have begun between the two, and the second be taken for its end."""
+        return self.attempt is not None or self.status == "success"
 
 
 class Replay(Request[ReplayView], frozen=True, kw_only=True):

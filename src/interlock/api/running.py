@@ -25,7 +25,10 @@ class Run(Request[RunView], frozen=True, kw_only=True):
     """Judge the current slot, and start its job if the traits say so.
 
     The answer is the run as it then stands; a pipeline without a trigger is done as soon as it is READY. A slot runs once,
-    whoever asks and how often.
+    whoever asks and how often: of all who ask for it one gets this answer, and the others a conflict that shows the run.
+
+    When the traits say no (`not_ready`), nothing is started now, but the run is there and waits: a watcher judges it on, and
+    starts the job by itself as soon as they say yes. Whoever does not want that cancels the run.
     """
 
     endpoint: ClassVar = Endpoint("POST", "/api/pipelines/{pipelineId}/run", Role.OPERATE, success=202, slow=True)
@@ -65,9 +68,12 @@ class SlotOf(Request[SlotView], frozen=True, kw_only=True):
 
 
 class CompleteRun(Request[CompletedView], frozen=True, kw_only=True):
-    """Tell how the job of a run ended. The same report may be repeated: it is taken once."""
+    """Tell how the job of a run ended. The same report may be repeated, and is taken once, if it names its attempt.
 
-    endpoint: ClassVar = Endpoint("POST", "/api/runs/{runId}/complete", Role.PUSH, repeatable=True)
+    A failure without its attempt, told twice, could be taken for one of the next attempt too.
+    """
+
+    endpoint: ClassVar = Endpoint("POST", "/api/runs/{runId}/complete", Role.PUSH)
 
     run_id: RunId
     status: Status
@@ -75,6 +81,11 @@ class CompleteRun(Request[CompletedView], frozen=True, kw_only=True):
     category: FailureCategory | None = None
     reason: Reason = ""
     metadata: Metadata | None = None
+
+    @property
+    def harmless_twice(self) -> bool:
+        """Unless the next attempt may have begun between the two, and the second be taken for its end."""
+        return self.attempt is not None or self.status == "success"
 
 
 class RunLogs(Request[RunLogsView], frozen=True, kw_only=True):

@@ -71,6 +71,11 @@ class IncrementSensor(Request[SensorWritten], frozen=True, kw_only=True):
     date: SensorDate | None = None
     delivery_id: DeliveryId = ""
 
+    @property
+    def harmless_twice(self) -> bool:
+        """With an id of its own it is known again."""
+        return bool(self.delivery_id)
+
 
 class AddToSensorSet(Request[SensorWritten], frozen=True, kw_only=True):
     """Add members to the set in a field: a sorted list in which nothing is twice."""
@@ -85,6 +90,11 @@ class AddToSensorSet(Request[SensorWritten], frozen=True, kw_only=True):
     ]
     date: SensorDate | None = None
     delivery_id: DeliveryId = ""
+
+    @property
+    def harmless_twice(self) -> bool:
+        """With an id of its own it is known again."""
+        return bool(self.delivery_id)
 
 
 class SensorOf(Request[SensorView], frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from interlock.app.queries import evidence_of, latest_subject
 from interlock.app.views import AttemptView, ReadinessView, View, attempt_view, readiness_view
+from interlock.clients.redaction import without_secrets
 from interlock.core.documents import Document
 from interlock.core.ids import Slot
 from interlock.core.pipelines import PipelineSpec
@@ -157,7 +158,7 @@ def _trait(
         trait_type=row.trait,
         required=row.required,
         status=row.status,
-        evaluator=trait.checked_by if trait else "",
+        evaluator=without_secrets(trait.checked_by) if trait else "",
         reason=row.reason,
         failure_category=row.category,
         value=result.value if result else None,
@@ -167,7 +168,7 @@ def _trait(
 
 
 def _would_change(pipeline: str, trait: TraitSpec, row: TraitVerdict) -> str:
-    evaluator = trait.checked_by
+    evaluator = without_secrets(trait.checked_by)
     if row.status is TraitStatus.PASS:
         return f"it counts for {format_duration(trait.ttl)} from when it was asked" if trait.ttl else ""
     if trait.evaluator[0] == "push":

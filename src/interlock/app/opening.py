@@ -69,7 +69,7 @@ def refusals(window: Window, spec: PipelineSpec, hands: Hands, now: datetime) ->
     paused = pause_words(spec.name, hands, now)
     if paused:
         yield Refused(Refusal.PAUSED, paused)
-    overlapping = _overlap(window, spec, hands)
+    overlapping = overlap(window.slot, spec, hands)
     if overlapping is not None:
         yield overlapping
 
@@ -82,12 +82,13 @@ def pause_words(pipeline: PipelineName, hands: Hands, now: datetime) -> str:
     return f"paused until {pause.until.isoformat()} by {pause.actor}: {pause.reason}"
 
 
-def _overlap(window: Window, spec: PipelineSpec, hands: Hands) -> Refused | None:
-    schedule = spec.schedule(window.slot.schedule)
+def overlap(slot: Slot, spec: PipelineSpec, hands: Hands) -> Refused | None:
+    """Return what an overlap policy has against a run of a slot now; None when nothing."""
+    schedule = spec.schedule(slot.schedule)
     if schedule is None or schedule.overlap is OverlapPolicy.ALLOW:
         return None
-    active = _active(spec.name, window.slot.schedule, hands)
-    others = [run for run in active if run.key.slot != window.slot and run.opened_at <= hands.clock.now()]
+    active = _active(spec.name, slot.schedule, hands)
+    others = [run for run in active if run.key.slot != slot and run.opened_at <= hands.clock.now()]
     if not others:
         return None
     why = Refusal.QUEUED if schedule.overlap is OverlapPolicy.QUEUE else Refusal.OVERLAPS

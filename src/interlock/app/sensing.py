@@ -19,6 +19,7 @@ from interlock.ports.sensors import (
     MergeData,
     Number,
     PutData,
+    Sensor,
     SensorChange,
     SensorId,
     Sensors,
@@ -26,6 +27,8 @@ from interlock.ports.sensors import (
 )
 
 MAX_PAGE: Final = 1000
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+_AT_ONCE: Final = 50
 
 _LISTED: Final = 20
 
@@ -99,8 +102,16 @@ def get(which: SensorId, sensors: Sensors) -> SensorView:
 
 
 def listed(pipeline: PipelineName, sensors: Sensors, *, limit: int, after: str | None = None) -> SensorList:
-    """Show a pipeline's sensors, a page of them."""
-    limit = min(limit, MAX_PAGE)
-    found = sensors.sensors(pipeline, limit=limit + 1, after=after)
-    shown = found[:limit]
-    return SensorList(items=tuple(map(sensor_view, shown)), next=place_of(shown[-1].id) if len(found) > limit else None)
+    """Show a pipeline's sensors, a page of them. A page of large ones holds fewer than are asked for."""
+    limit, size, place = min(limit, MAX_PAGE), 0, after
+    shown: list[Sensor] = []
+    while True:
+        found = sensors.sensors(pipeline, limit=_AT_ONCE, after=place)
+        for each in found:
+            if len(shown) == limit or size > MAX_PAGE_BYTES:
+                return SensorList(items=tuple(map(sensor_view, shown)), next=place_of(shown[-1].id))
+            shown.append(each)
+            size += len(each.data.text)
+        if len(found) < _AT_ONCE:
+            return SensorList(items=tuple(map(sensor_view, shown)), next=None)
+        place = place_of(found[-1].id)

@@ -12,6 +12,7 @@ from interlock.core.ids import PipelineName, ScheduleName, Slot
 from interlock.core.periods import Period
 from interlock.core.pipelines import Mode
 from interlock.core.runs import Run
+from interlock.core.times import format_instant
 from interlock.ports.stores import TimelineRecord
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def _shown(slot: Slot, told: list[TimelineRecord], real: list[Run]) -> ShadowSlo
 
 
 def _instant(at: datetime | None) -> str:
-    return "never" if at is None else at.strftime("%Y-%m-%d %H:%M:%SZ")
+    return "never" if at is None else format_instant(at)

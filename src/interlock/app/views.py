@@ -133,7 +133,7 @@ class CancelledView(RunView, frozen=True, kw_only=True, rename="camel"):
     """A run that was cancelled. `job_stopped`: whether nothing of it runs any more; null when nobody here can know."""
 
     job_stopped: bool | None
-    job_words: str
+    job_message: str
 
 
 class CompletedView(RunView, frozen=True, kw_only=True, rename="camel"):
@@ -291,7 +291,7 @@ def run_view(run: Run) -> RunView:
 
 def cancelled_view(run: Run, words: str, *, stopped: bool | None) -> CancelledView:
     """Show a run that was cancelled, and what became of its job."""
-    return CancelledView(**asdict(run_view(run)), job_stopped=stopped, job_words=words)
+    return CancelledView(**asdict(run_view(run)), job_stopped=stopped, job_message=words)
 
 
 def completed_view(run: Run, *, known: bool) -> CompletedView:

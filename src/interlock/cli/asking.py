@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import click
 
-from interlock.cli.context import opened, reading, sound_project_of, tell_broken
+from interlock.cli.context import opened, sound_project_of, tell_broken
 from interlock.cli.parameters import actor
 from interlock.errors import ConfigError
 from interlock.ports.clock import Clock
@@ -116,7 +116,9 @@ class LocalDesk:
         if self._work is not None:
             return self._work.store
         if self._store is None:
-            self._store = reading(self._root, self.project)
+            from interlock.runtime.reading import open_for_reading
+
+            self._store = self._root.with_resource(open_for_reading(self.project))
         return self._store
 
     @property

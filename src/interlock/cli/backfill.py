@@ -183,6 +183,7 @@ class _Performance:
 
     def open_all(self) -> Exit:
         """Open all runs, and leave them to a watcher."""
+        self._filling.require_apart()
         for place, step in enumerate(self._plan.to_do, start=1):
             run = self._filling.open(step)
             self.runs[step.slot] = run

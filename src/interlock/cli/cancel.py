@@ -53,5 +53,5 @@ def command(
     if as_json:
         emit_json("Run", view)
     else:
-        say(f"{view.run_id}  {styled(view.status)}  {view.job_words}")
+        say(f"{view.run_id}  {styled(view.status)}  {view.job_message}")
     raise Leave(_EXITS[view.job_stopped])

@@ -1,4 +1,4 @@
-"""What commands share: finding the project, choosing the pipeline and the slot, opening the store."""
+"""What commands share: finding the project, opening its store and hands, and two options that most of them take."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from interlock.errors import StoreError
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
-    from interlock.core.pipelines import PipelineSpec
     from interlock.ports.telemetry import Telemetry
     from interlock.runtime.wiring import Interlock
-    from interlock.stores.repository import Repository
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,14 +65,6 @@ def sound_project_of(ctx: click.Context) -> Project:
         return project
 
 
-def reading(ctx: click.Context, project: Project) -> Repository:
-    """Open the project's store for looking only, until the command ends."""
-    from interlock.runtime.reading import open_for_reading
-
-    store: Repository = ctx.with_resource(open_for_reading(project))
-    return store
-
-
 def opened(
     ctx: click.Context, project: Project, *, telemetry: Sequence[Telemetry] = (), stream: TextIO | None = None
 ) -> Interlock:
@@ -86,20 +76,6 @@ def opened(
 
     work: Interlock = ctx.with_resource(Interlock(project, telemetry=telemetry, stream=stream))
     return work
-
-
-def pipeline_of(project: Project, name: str) -> PipelineSpec:
-    """Return one pipeline of the project. One broken file does not keep the others from working, but it is told.
-
-    Raises:
-        ConfigError: this pipeline's own files have errors.
-        NotFound: there is none of that name; the nearest is named.
-    """
-    from interlock.operations import pipelines
-
-    found = pipelines.pipeline_of(project, name)
-    tell_broken(project)
-    return found
 
 
 def tell_broken(project: Project) -> None:

@@ -9,9 +9,8 @@ from interlock.app.views import ReadinessView, TraitView
 from interlock.cli.asking import ask
 from interlock.cli.context import json_option, pipeline_argument
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.output import emit_json, faint, say, strong, styled
+from interlock.cli.output import emit_json, faint, plain, say, strong, styled
 from interlock.cli.parameters import schedule_option
-from interlock.core.readiness import Readiness
 
 
 @click.command()
@@ -40,17 +39,10 @@ def command(ctx: click.Context, pipeline: str, schedule: str | None, period: str
 
 
 def view_exit(view: ReadinessView) -> Exit:
-    """Return the exit code of a verdict that is shown."""
+    """Return the exit code of a verdict. A decided no is never hidden by another trait's error."""
     if view.status == "READY":
         return Exit.DONE
     return Exit.UNDECIDED if view.undecided else Exit.NOT_READY
-
-
-def verdict_exit(readiness: Readiness) -> Exit:
-    """Return the exit code of a verdict. A decided no is never hidden by another trait's error."""
-    if readiness.ready:
-        return Exit.DONE
-    return Exit.UNDECIDED if readiness.undecided else Exit.NOT_READY
 
 
 def print_readiness(view: ReadinessView) -> None:
@@ -71,4 +63,4 @@ def _reason(trait: TraitView) -> str:
     notes = [] if trait.required else ["optional"]
     notes += [trait.failure_category] if trait.failure_category else []
     aside = faint(f" ({', '.join(notes)})") if notes else ""
-    return " ".join(trait.reason.splitlines()) + aside
+    return plain(trait.reason) + aside

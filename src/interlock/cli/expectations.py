@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from interlock.api.looking import Expectations, PipelineExpectations
-from interlock.app.watchviews import ExpectationView
+from interlock.app.watch_views import ExpectationView
 from interlock.cli.asking import ask
 from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.output import emit_json, faint, moment, plain, say, styled, table, tell

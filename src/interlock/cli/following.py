@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 import click
 
@@ -15,14 +15,11 @@ from interlock.cli.output import emit_json, faint, moment, plain, say, span, str
 from interlock.cli.progress import Waiting, patience
 from interlock.core.ids import RunKey
 from interlock.core.runs import Outcome, Run, RunStatus
-from interlock.errors import Declined, InterlockError, NotReady, Refused, ServerUnavailable
+from interlock.errors import InterlockError, ServerUnavailable
 from interlock.runtime.driver import Driver, Stop
 
 if TYPE_CHECKING:
-    from interlock.api.contract import Request
     from interlock.runtime.wiring import Interlock
-
-T = TypeVar("T")
 
 FIRST_LOOK: Final = timedelta(milliseconds=200)
 LOOK_GROWTH: Final = 1.5
@@ -46,15 +43,6 @@ class Followed(NamedTuple):
     why: Stop
 
 
-def follow(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, as_json: bool) -> NoReturn:
-    """Drive a run as far as it goes now, show it, and leave with the code that says how it stands.
-
-    Raises:
-        Leave: always.
-    """
-    show(driven_by(work, key, wait=wait, timeout=timeout, quiet=as_json), as_json=as_json)
-
-
 def driven_by(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | None, quiet: bool) -> Followed:
     """Drive a run here as far as it goes now, telling on stderr what changes."""
     from interlock.runtime.clock import SystemPacer
@@ -68,34 +56,6 @@ def driven_by(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | 
     with contextlib.suppress(InterlockError, OSError):  # housekeeping must not change the answer
         tidy_jobs(work, key.slot.pipeline)
     return Followed(run_view(driven.run), driven.why)
-
-
-def begun_there(ctx: click.Context, request: Request[T], *, quiet: bool) -> T | Followed:
-    """Ask the server to start something, and return its answer, or the run that it did not let through.
-
-    Raises:
-        InterlockError: it was refused, or nobody knows.
-    """
-    pipeline = getattr(request, "pipeline_id", "")
-    try:
-        with patience(f"asking the server about {pipeline}", quiet=quiet):
-            return client_of(ctx).ask(request)
-    except NotReady as exc:
-        return Followed(_run_of(exc), Stop.NOT_READY)
-    except Refused as exc:
-        if not exc.details.get("held"):
-            raise
-        return Followed(_run_of(exc), Stop.HELD)
-
-
-def _run_of(error: Declined) -> RunView:
-    from interlock.codec import wire
-
-    found: Any = error.details.get("run")
-    try:
-        return wire.from_builtins(found, RunView)
-    except ValueError:
-        raise error from None
 
 
 def followed_there(ctx: click.Context, run: RunView, *, wait: bool, timeout: timedelta | None, quiet: bool) -> Followed:

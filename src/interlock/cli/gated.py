@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -18,19 +19,17 @@ from interlock.cli.exits import Exit, Leave, exit_of
 from interlock.cli.output import moment, tell
 from interlock.cli.progress import patience
 from interlock.cli.staging import signals, watched
+from interlock.client.gating import PASSING, pinned
 from interlock.clients.supervisor import start_ticks
 from interlock.core.ids import PipelineName, RunKey, ScheduleName, Slot, parse_run_id, start_key
 from interlock.core.periods import Period
 from interlock.core.runs import RunStatus
 from interlock.core.traits import FailureCategory
 from interlock.errors import (
-    Busy,
     Conflict,
     InterlockError,
     NotReady,
     Refused,
-    ServerUnavailable,
-    StoreUnavailable,
     TriggerError,
 )
 from interlock.runtime.clock import SystemClock, SystemPacer
@@ -39,7 +38,7 @@ from interlock.triggers.foreground import GRACE, NOT_RUNNABLE, Stage, ended, she
 
 if TYPE_CHECKING:
     from interlock.api.contract import Request
-    from interlock.app.gates import GateView
+    from interlock.app.gate_views import GateView
     from interlock.client.client import Client
 
 FIRST_LOOK: Final = timedelta(seconds=1)
@@ -52,7 +51,6 @@ HURRIED: Final = timedelta(seconds=5)
 """The same, where somebody wants to leave."""
 
 _JOINED: Final = 1.0
-_PASSING: Final = (ServerUnavailable, StoreUnavailable, Busy)
 
 
 class GatedPlay:
@@ -80,12 +78,12 @@ class GatedPlay:
             InterlockError: nobody gave leave.
         """
         with signals(self._stage):
-            gate = self._leave(None if timeout is None else self._clock.now() + timeout, again)
-            if gate is None:
+            found = self._leave(None if timeout is None else self._clock.now() + timeout, again)
+            if found is None:
                 return done
-            received = monotonic()
+            gate, asked_at = found
             try:
-                return self._played(gate, received)
+                return self._played(gate, asked_at)
             except KeyboardInterrupt:
                 if self._stage.close():
                     end = _End(succeeded=False, reason="interrupted before the command began")
@@ -94,7 +92,7 @@ class GatedPlay:
 
     # ------------------------------------------------------------ leave
 
-    def _leave(self, until: datetime | None, again: str) -> GateView | None:
+    def _leave(self, until: datetime | None, again: str) -> tuple[GateView, float] | None:
         request = OpenGate(
             pipeline_id=self._pipeline,
             schedule=self._schedule,
@@ -108,29 +106,42 @@ class GatedPlay:
         while True:
             try:
                 with patience(f"asking the server for leave to run {self._pipeline}", quiet=not watched()):
-                    return self._client.ask(request)
+                    return self._asked(request)
             except Conflict as exc:
                 if not exc.details.get("done"):
                     raise
                 if watched():
                     tell(f"interlock: {exc}")
                 return None
-            except (NotReady, Refused, *_PASSING) as exc:
+            except (NotReady, Refused, *PASSING) as exc:
                 now = self._clock.now()
                 if not _may_pass(exc) or until is None or now >= until:
                     raise _left(exc, waited=until is not None) from exc
+                if isinstance(exc, NotReady | Refused):
+                    request = pinned(request, exc)
                 if not said and watched():
                     tell(f"interlock: {_words(exc)}; waiting until {moment(until)}")
                     said = True
                 self._pacer.until(min(now + pause, until))
                 pause = min(pause * LOOK_GROWTH, SLOWEST_LOOK)
 
+    def _asked(self, request: OpenGate) -> tuple[GateView, float]:
+        """Return the leave, and when it was asked for: an answer may have been on its way for long."""
+        asked_at = monotonic()
+        gate = self._client.ask(request)
+        if gate.valid_seconds and monotonic() - asked_at >= gate.valid_seconds:
+            # Most of that may have been the traits' own time. The same leave is given again, and at once.
+            with suppress(InterlockError):
+                once_more = monotonic()
+                return self._client.ask(request), once_more
+        return gate, asked_at
+
     # ------------------------------------------------------------ the command
 
-    def _played(self, gate: GateView, received: float) -> int:
+    def _played(self, gate: GateView, asked_at: float) -> int:
         key, attempt = _key(gate), max(gate.attempt, 1)
         job = job_of(key, attempt, gate.token or start_key(key.run_id, attempt))
-        if gate.valid_seconds is not None and monotonic() - received >= gate.valid_seconds:
+        if gate.valid_seconds is not None and monotonic() - asked_at >= gate.valid_seconds:
             # SC-4: what the traits said counts no longer.
             words = "the leave had run out before the command could begin"
             self._report(gate, _End(succeeded=False, reason=words, category=FailureCategory.TRANSIENT))
@@ -156,7 +167,7 @@ class GatedPlay:
         while True:
             try:
                 self._client.ask(request)
-            except _PASSING as exc:
+            except PASSING as exc:
                 now = self._clock.now()
                 if now >= until:
                     tell(f"interlock: {what} could not be reported: {exc}. {_by_hand(gate, end)}")
@@ -251,7 +262,8 @@ def _left(error: InterlockError, *, waited: bool) -> Leave:
 
 
 def _words(error: InterlockError) -> str:
-    return str(error).removesuffix(". Nothing was started; the run waits").removesuffix(". Nothing was started")
+    # What the server says of the run behind that is for those who do not wait here.
+    return str(error).rpartition(". Nothing was started")[0] or str(error)
 
 
 def _by_hand(gate: GateView, end: _End) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from interlock.cli.output import faint, moment
+from interlock.cli.output import faint, moment, tame
 from interlock.runtime.clock import SystemClock, SystemPacer
 
 HOME: Final = "\x1b[H"
@@ -53,7 +53,7 @@ def live(draw: Callable[[], str], interval: timedelta) -> None:
 
 def framed(page: str, columns: int, lines: int) -> str:
     """Return what draws a page over the last one, cut to what the terminal can show, so that nothing scrolls."""
-    rows = page.split("\n")
+    rows = tame(page).split("\n")
     if len(rows) > lines:
         # The last line, which says when this was, always stays in sight.
         rows = [*rows[: lines - 2], faint(f"and {len(rows) - lines + 1} lines more"), rows[-1]]

@@ -52,4 +52,9 @@ def _show(shown: MarkerView, *, as_json: bool) -> None:
         return
     slot = f"{shown.pipeline_id}:{shown.schedule_id}:{shown.date}"
     words = f": {plain(shown.message)}" if shown.message else ""
-    say(f"{slot}  {plain(shown.source)}: {Arrival[shown.outcome.upper()].value}{words}")
+    say(f"{slot}  {plain(shown.source)}: {_told(shown.outcome)}{words}")
+
+
+def _told(outcome: str) -> str:
+    known = outcome.upper() in Arrival.__members__  # a newer server may know more
+    return Arrival[outcome.upper()].value if known else plain(outcome)

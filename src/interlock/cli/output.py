@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TextIO
@@ -49,6 +50,7 @@ _COLOURS: Final = {
     "fail": "red",
 }
 
+_COLOUR: Final = re.compile(r"(\x1b\[[0-9;]{0,16}m)")
 
 _VOICES: Final[list[Callable[[str], None]]] = []
 
@@ -64,7 +66,7 @@ def emit_json(kind: str, content: object) -> None:
 def say(text: str = "") -> None:
     """Print one line for people. A reader who has gone away changes nothing: the exit code still tells the answer."""
     try:
-        click.echo(text)
+        click.echo(tame(text))
     except BrokenPipeError:
         _silence(sys.stdout)
 
@@ -75,9 +77,30 @@ def tell(text: str) -> None:
         _VOICES[0](text)
         return
     try:
-        click.echo(text, err=True)
+        click.echo(tame(text), err=True)
     except BrokenPipeError:
         _silence(sys.stderr)
+
+
+def tame(text: str) -> str:
+    """Return a text without anything that a terminal obeys but line breaks and colours.
+
+    What others wrote is made plain where it is put in; this is for what was forgotten, and for what a server makes up. JSON
+    stays the same JSON.
+    """
+    if text.isprintable():
+        return text
+    parts = _COLOUR.split(text)  # every second one is a colour
+    return "".join(part if place % 2 else _tamed(part) for place, part in enumerate(parts))
+
+
+def _tamed(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def speak_through(voice: Callable[[str], None] | None) -> None:
@@ -128,7 +151,7 @@ def coloured() -> bool:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out rows in columns, as wide as their contents; colours do not count for width."""
-    lines = [tuple(map(strong, headers)), *(tuple(row) for row in rows)]
+    lines = [tuple(map(strong, headers)), *(tuple(map(_in_one_line, row)) for row in rows)]
     widths = [max(len(click.unstyle(line[column])) for line in lines) for column in range(len(headers))]
     return "\n".join(
         "  ".join(
@@ -136,3 +159,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def _in_one_line(cell: str) -> str:
+    return cell if "\n" not in cell and "\r" not in cell else " ".join(cell.split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from interlock.app.views import ReadinessView, RunView, StatusView, TraitView, WindowView
-from interlock.app.watchviews import MemberView
+from interlock.app.watch_views import MemberView
 from interlock.cli.output import faint, moment, plain, span, strong, styled, table
 
 _HEADERS = ("PIPELINE", "READINESS", "SLOT", "RUN", "ATTEMPT", "ARCHETYPE", "TIER", "")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import click
 
 from interlock.api.rerunning import Replay
-from interlock.cli.asking import desk_of, server_of
-from interlock.cli.context import json_option, pipeline_argument
-from interlock.cli.following import Followed, begun_there, follow, followed_there, show
-from interlock.cli.parameters import duration, schedule_option
+from interlock.cli.asking import LocalDesk
+from interlock.cli.context import pipeline_argument
+from interlock.cli.parameters import schedule_option
+from interlock.cli.starting import Manner, begin, starting_options
+from interlock.core.ids import RunKey
 
 
 @click.command()
@@ -18,12 +17,9 @@ from interlock.cli.parameters import duration, schedule_option
 @click.option("--date", "period", required=True, help="The period to replay, such as 2026-03-07 or 2026-03-07T14:00.")
 @schedule_option
 @click.option("--reason", required=True, help="Why it is replayed: recorded for good.")
-@click.option("--force", is_flag=True, help="Go on although a constraint says no; the override is recorded.")
-@click.option("--wait/--no-wait", default=True, help="Follow the job to its end (the default), or only start it.")
-@click.option("--timeout", callback=duration, help="How long to follow it, such as 10m; then leave with 6.")
-@json_option
+@starting_options
 @click.pass_context
-def command(  # noqa: PLR0913  (one parameter an option)
+def command(
     ctx: click.Context,
     pipeline: str,
     period: str,
@@ -31,9 +27,7 @@ def command(  # noqa: PLR0913  (one parameter an option)
     reason: str,
     *,
     force: bool,
-    wait: bool,
-    timeout: timedelta | None,
-    as_json: bool,
+    manner: Manner,
 ) -> None:
     """Run one past slot of PIPELINE: its first run if it never had one, else its next.
 
@@ -47,13 +41,10 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock replay orders --schedule hourly --date 2026-03-07T14:00 --reason "late file"
     """
     request = Replay(pipeline_id=pipeline, date=period, schedule=schedule, reason=reason, force=force)
-    if server_of(ctx):
-        begun = begun_there(ctx, request, quiet=as_json)
-        if not isinstance(begun, Followed):
-            begun = followed_there(ctx, begun.run, wait=wait, timeout=timeout, quiet=as_json)
-        show(begun, as_json=as_json)
-    from interlock.operations.rerunning import opened_past
 
-    desk = desk_of(ctx)
-    run = opened_past(request, desk)
-    follow(desk.work, run.key, wait=wait, timeout=timeout, as_json=as_json)
+    def here(desk: LocalDesk) -> RunKey:
+        from interlock.operations.rerunning import opened_past
+
+        return opened_past(request, desk).key
+
+    begin(ctx, request, manner, here=here, run_of=lambda view: view.run)

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import click
 
 from interlock.api.running import Run
-from interlock.cli.asking import desk_of, server_of
-from interlock.cli.context import json_option, pipeline_argument
-from interlock.cli.following import Followed, begun_there, follow, followed_there, show
-from interlock.cli.parameters import duration, schedule_option
+from interlock.cli.asking import LocalDesk
+from interlock.cli.context import pipeline_argument
+from interlock.cli.parameters import schedule_option
+from interlock.cli.starting import Manner, begin, starting_options
+from interlock.core.ids import RunKey
 
 
 @click.command()
 @pipeline_argument
 @schedule_option
-@click.option("--force", is_flag=True, help="Go on although a constraint says no; the override is recorded.")
 @click.option("--reason", default="", help="Why it is forced: recorded for good.")
-@click.option("--wait/--no-wait", default=True, help="Follow the job to its end (the default), or only start it.")
-@click.option("--timeout", callback=duration, help="How long to follow it, such as 10m; then leave with 6.")
-@json_option
+@starting_options
 @click.pass_context
-def command(  # noqa: PLR0913  (one parameter an option)
+def command(
     ctx: click.Context,
     pipeline: str,
     schedule: str | None,
     *,
     force: bool,
     reason: str,
-    wait: bool,
-    timeout: timedelta | None,
-    as_json: bool,
+    manner: Manner,
 ) -> None:
     """Evaluate the current slot of PIPELINE and, only if it is READY, start its job and follow it.
 
@@ -47,13 +41,10 @@ def command(  # noqa: PLR0913  (one parameter an option)
       interlock run example --force --reason "source confirmed complete by phone"
     """
     request = Run(pipeline_id=pipeline, schedule=schedule, force=force, reason=reason)
-    if server_of(ctx):
-        begun = begun_there(ctx, request, quiet=as_json)
-        if not isinstance(begun, Followed):
-            begun = followed_there(ctx, begun, wait=wait, timeout=timeout, quiet=as_json)
-        show(begun, as_json=as_json)
-    from interlock.operations.running import taken_up
 
-    desk = desk_of(ctx)
-    key = taken_up(request, desk)
-    follow(desk.work, key, wait=wait, timeout=timeout, as_json=as_json)
+    def here(desk: LocalDesk) -> RunKey:
+        from interlock.operations.running import taken_up
+
+        return taken_up(request, desk).key
+
+    begin(ctx, request, manner, here=here, run_of=lambda view: view)

@@ -9,7 +9,7 @@ import click
 from interlock.api.looking import AllStatus, Status
 from interlock.app.queries import FILE, RECORDS
 from interlock.app.views import StatusView
-from interlock.app.watchviews import StatusList
+from interlock.app.watch_views import StatusList
 from interlock.cli.asking import Glance
 from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.exits import Exit, Leave

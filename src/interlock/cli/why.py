@@ -25,7 +25,7 @@ def command(ctx: click.Context, pipeline: str, run_id: str | None, *, as_json: b
       interlock why example --run example:daily:2026-03-07:1
       interlock why example --json | jq '.traits[] | select(.status != "PASS")'
     """
-    why = ask(ctx, Why(pipeline_id=pipeline, run=run_id))
+    why = ask(ctx, Why(pipeline_id=pipeline, run_id=run_id))
     if as_json:
         emit_json("Why", why)
     else:

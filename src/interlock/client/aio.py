@@ -21,7 +21,7 @@ from interlock.client.aio_verbs.rerunning import AsyncRerunning
 from interlock.client.aio_verbs.running import AsyncRunning
 from interlock.client.aio_verbs.sensing import AsyncSensors
 from interlock.client.exchange import Outcome, Send, Step, exchange
-from interlock.client.gates import Wanted, mode_of, patience_of
+from interlock.client.gating import Wanted, mode_of, patience_of
 from interlock.client.settings import CONNECT_WITHIN, MAX_ANSWER, Certificate, Seconds, Settings, tls_of
 from interlock.client.streaming import IDLE, OPEN_WITHIN, Happening, Listening, happening
 from interlock.clients.http import HttpReply, HttpTrouble

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from interlock.client.asking import AsyncAsking
 from interlock.client.exchange import Pause
-from interlock.client.gates import Asked, GateRun, Talk, Wanted, beating, closing, opening
+from interlock.client.gating import Asked, GateRun, Talk, Wanted, beating, closing, opening
 from interlock.errors import InterlockError
 
 

@@ -13,7 +13,7 @@ from typing import Literal, ParamSpec, Self, TypeVar
 from interlock.api.contract import Request
 from interlock.client.exchange import Outcome, Send, Step, exchange
 from interlock.client.gate import Gate
-from interlock.client.gates import Wanted, mode_of, patience_of
+from interlock.client.gating import Wanted, mode_of, patience_of
 from interlock.client.settings import CONNECT_WITHIN, MAX_ANSWER, Certificate, Seconds, Settings, tls_of
 from interlock.client.streaming import IDLE, OPEN_WITHIN, Happening, Listening, happening
 from interlock.client.verbs.alerting import Alerts, Silences

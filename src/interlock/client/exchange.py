@@ -74,7 +74,7 @@ def exchange(
     headers = settings.headers(request_id) | traceparent(sys.modules)
     if body is not None:
         headers["content-type"] = "application/json"
-    repeatable = endpoint.repeatable or method == "GET" or _has_name(request)
+    repeatable = request.harmless_twice
     tries = 0
     while True:
         tries += 1
@@ -147,11 +147,6 @@ def read(kind: type[Request[T]], reply: HttpReply, settings: Settings) -> T:
     return found
 
 
-def _has_name(request: Request[Any]) -> bool:
-    """Say whether a request has a name of its own, by which it is known when it comes a second time."""
-    return bool(getattr(request, "claim", "") or getattr(request, "delivery_id", ""))
-
-
 def done(kind: type[Request[Any]]) -> str:
     """Say what is known of a request whose answer was not understood or not had."""
     if kind.endpoint.method == "GET":
@@ -219,10 +214,25 @@ def _told(reply: HttpReply, settings: Settings, request_id: str) -> Exception:
         body["detail"] = harmless(said, _MESSAGE) if not said.replace("\n", "").isprintable() else said[:_MESSAGE]
     else:
         body["detail"] = f"{settings.server} answered with HTTP status {reply.status} and no word of Interlock's"
+    if "problems" in body:
+        body["problems"] = _harmless(body["problems"])
     error = error_of(reply.status, body)
     if isinstance(error, ServerUnavailable | StoreUnavailable | Contention):
         error.args = (f"{error} (request {request_id})",)
     return error
+
+
+def _harmless(problems: object) -> list[dict[str, str | int]]:
+    """Return the problems of a document, each text of them one line that no terminal obeys; none, where they are none."""
+    try:
+        found = msgspec.convert(problems, list[dict[str, str | int]])
+    except msgspec.ValidationError:
+        return []
+    return [{name: _line(value) for name, value in each.items()} for each in found]
+
+
+def _line(value: str | int) -> str | int:
+    return harmless(value, _MESSAGE) if isinstance(value, str) else value
 
 
 def asked_to_wait(reply: HttpReply, now: datetime) -> float:

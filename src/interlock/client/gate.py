@@ -12,7 +12,7 @@ from typing import Any, Literal
 from interlock.api.contract import Request
 from interlock.client.asking import Asking
 from interlock.client.exchange import Pause
-from interlock.client.gates import Asked, GateRun, Talk, Wanted, beating, closing, opening
+from interlock.client.gating import Asked, GateRun, Talk, Wanted, beating, closing, opening
 from interlock.client.settings import Seconds
 from interlock.errors import InterlockError
 

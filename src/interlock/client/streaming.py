@@ -20,9 +20,6 @@ PATH: Final = "/api/stream"
 IDLE: Final = 60.0
 """Seconds of silence after which a stream counts as lost; the server says something every fifteen."""
 
-REFUSAL: Final = 1 << 16
-"""Bytes of a refusal that are read."""
-
 OPEN_WITHIN: Final = 30.0
 LARGEST_EVENT: Final = 1 << 20
 FIRST_PAUSE: Final = 2.0

@@ -141,10 +141,6 @@ class SupervisedJobs:
         finally:
             os.close(control)
 
-    def output_tail(self, handle: JobHandle, limit: int, *, secrets: Iterable[str] = ()) -> str:
-        """Return the end of what the job has printed, in one line of at most `limit` bytes."""
-        return _tail(self._place(handle), limit, secrets)
-
     def result(self, handle: JobHandle) -> str:
         """Return what the job left as its result, or nothing."""
         return _read_end(self._place(handle) / supervisor.RESULT, _TAIL)

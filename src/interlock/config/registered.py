@@ -20,12 +20,12 @@ import msgspec
 from msgspec import UNSET
 
 from interlock import plugins
+from interlock.clients.redaction import MASK, said_of
 from interlock.codec.documents import canonical
 from interlock.config.build import World, build_pipeline
 from interlock.config.build_shelf import shaped, shelved_of
 from interlock.config.checks import BUILTIN, Checks
 from interlock.config.project import Project, ProjectSettings
-from interlock.config.redaction import MASK
 from interlock.config.schema import PipelineFile
 from interlock.config.shape import Path as Steps
 from interlock.config.shape import dotted
@@ -164,7 +164,7 @@ class _Told(Source):
         place = dotted(path) if path else ""
         text = message if not place or message.startswith(place) else f"{place}: {message}"
         self.unfit = self.unfit or path in _FIRST
-        self.problems.append(Problem(self.name, 0, 0, text, hint, rule))
+        self.problems.append(Problem(self.name, 0, 0, said_of(path, text), hint, rule))
 
 
 class _Checks(Checks):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from interlock.clients.redaction import redacted
 from interlock.codec.documents import mapping
-from interlock.config.redaction import redacted
 from interlock.config.values import WEEKDAYS
 from interlock.core.archetypes import Archetype, TraitDefinition
 from interlock.core.calendars import DaySet

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from interlock.clients.redaction import said_of, without_secrets
 from interlock.config.shape import Path as Steps
 from interlock.config.values import Refused
 from interlock.errors import Problem
@@ -107,7 +108,7 @@ class Source:
     def fail(self, path: Steps, message: str, hint: str = "", rule: str = "value", *, on_key: bool = False) -> None:
         """Note one problem with the value (or with the key) at a path."""
         line, column = self.tree.locate(path, key=on_key)
-        self.problems.append(Problem(self.name, line, column, message, hint, rule))
+        self.problems.append(Problem(self.name, line, column, said_of(path, message), hint, rule))
 
     def refuse(self, path: Steps, exc: Refused, what: str = "") -> None:
         """Note a refused value. `what` says which setting it belongs to, where the value alone does not."""
@@ -116,7 +117,8 @@ class Source:
     def findings(self) -> bool:
         """Note everything that is wrong with the text itself; say whether there was anything."""
         for found in self.tree.findings:
-            self.problems.append(Problem(self.name, found.line, found.column, found.message, found.hint, "yaml"))
+            said = without_secrets(found.message)
+            self.problems.append(Problem(self.name, found.line, found.column, said, found.hint, "yaml"))
         return bool(self.tree.findings)
 
     def said(self, *path: str) -> bool:

@@ -115,6 +115,11 @@ def told(before: Run | None, event: Event | None, decision: Decision) -> tuple[E
         records.append(EventRecord(kind=EventKind.RUN_OPENED, at=at, status=after.status, message=_opening(after)))
     if event is not None:
         records += _fact(event, at)
+    if before is not None and before.override is not None and after.override is None:
+        words = (
+            f"what {before.override.actor} had forced no longer holds: the run is judged by another spec from here on"
+        )
+        records.append(EventRecord(kind=EventKind.EVALUATION_ASKED, at=at, message=words))
     records += _judgement(before, after, at)
     if before is not None and before.status is not after.status:
         records.append(

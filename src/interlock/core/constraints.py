@@ -226,14 +226,13 @@ def _history_only_grows(case: Case) -> bool:
 
 def _asked_by_name(case: Case) -> bool:
     # Only a run that waits may be judged by another spec or with an override, and only when somebody asked for it.
+    # What was set aside for one spec is not set aside for another.
     before, event, after = case.before, case.event, case.after
-    return (
-        before is not None
-        and before.status is RunStatus.PENDING
-        and isinstance(event, EvaluationAsked)
-        and after.spec_digest == (event.spec_digest or before.spec_digest)
-        and after.override == (event.override or before.override)
-    )
+    if before is None or before.status is not RunStatus.PENDING or not isinstance(event, EvaluationAsked):
+        return False
+    digest = event.spec_digest or before.spec_digest
+    kept = before.override if digest == before.spec_digest else None
+    return after.spec_digest == digest and after.override == (event.override or kept)
 
 
 def _starts_in_time(case: Case) -> bool:

@@ -42,13 +42,16 @@ def evaluation_asked(run: Run, event: EvaluationAsked, spec: PipelineSpec, at: d
     """Ask everything afresh, unless a round is under way, a later one has begun since, or a retry must still wait.
 
     An override is dropped by none of these but the second: a round under way is begun anew, and a retry keeps it in mind.
+    One that was given before holds on, but not for another spec: it was a decision about the job that was there then.
     """
     already = run.asked_at is not None and event.at <= run.asked_at
     waiting = run.not_before is not None and at < run.not_before
     under_way = run.asked and run.wake_at is not None and at < run.wake_at
     if already or (event.override is None and (waiting or under_way)):
         return stay(run)
-    fresh = replace(run, results=(), spec_digest=event.spec_digest or run.spec_digest)
+    digest = event.spec_digest or run.spec_digest
+    kept = run.override if digest == run.spec_digest else None
+    fresh = replace(run, results=(), spec_digest=digest, override=kept)
     if event.override is not None:
         fresh = _forced(fresh, event.override, at)
     return Decision(run=fresh) if waiting else begin_round(fresh, spec, at)

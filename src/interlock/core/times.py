@@ -100,6 +100,11 @@ def parse_duration(text: str) -> timedelta:
     return -total if match[1] == "-" else total
 
 
+def format_instant(at: datetime) -> str:
+    """Write an instant for people: in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
 def format_duration(span: timedelta) -> str:
     """Write a duration as people do, `1h30m`, so that `parse_duration` reads the same back."""
     if span < timedelta():

@@ -18,6 +18,7 @@ from interlock.clients.http import (
     HttpTooLarge,
     HttpTrouble,
 )
+from interlock.clients.redaction import without_secrets
 from interlock.codec.evaluator_protocol import encode_question, failure, parse_output, shown
 from interlock.core.times import format_duration
 from interlock.core.traits import FailureCategory
@@ -112,7 +113,7 @@ def refusal(url: str, reply: HttpReply) -> Answer | None:
     """Answer for a reply whose status says that it holds no answer; None for 2xx."""
     if 200 <= reply.status < 300:
         return None
-    words = shown(reply.body[:2000].decode(errors="replace"))
+    words = shown(without_secrets(reply.body[:2000].decode(errors="replace")))
     said = f"{place_of(url)} answered with status {reply.status}" + (f": {words}" if words else "")
     if 300 <= reply.status < 400:
         return failure(FailureCategory.PERMANENT, f"{said} (redirects are not followed)")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from interlock.app.arrivals import Opened, Opening, open_on
 from interlock.app.backfilling import Plan, Step, TooMany, plan_backfill
+from interlock.app.opening import Refusal
+from interlock.core.pipelines import OverlapPolicy
 from interlock.core.runs import Cause, Run
 from interlock.errors import Conflict, Invalid, NotFound
 from interlock.operations.again import Wish, run_again
@@ -13,7 +15,7 @@ from interlock.operations.desk import Desk
 from interlock.operations.instants import day_of
 from interlock.operations.pipelines import pipeline_of
 from interlock.operations.slots import named_schedules
-from interlock.operations.taking import join, paused, require_nothing
+from interlock.operations.taking import NAMES, Constraint, join, overlapping, paused, require_nothing
 
 if TYPE_CHECKING:
     from interlock.api.rerunning import Backfill
@@ -54,6 +56,7 @@ class Backfilling:
             Refused: the pipeline is paused.
         """
         self.spec = pipeline_of(desk.project, request.pipeline_id)
+        self._plan = plan
         self._desk = desk
         require_nothing(
             self.spec, paused(self.spec, desk.work.hands), f"End it with: interlock resume {self.spec.name}"
@@ -61,6 +64,27 @@ class Backfilling:
         reason = request.reason.strip()
         words = f"backfill {plan.digest}" + (f": {reason}" if reason else "")
         self._wish = Wish(Cause.BACKFILL, desk.actor, words)
+
+    def require_apart(self) -> None:
+        """See to it that all of the plan may wait, and so be let through, together.
+
+        Raises:
+            Refused: they may not overlap, with one another or with another run.
+        """
+        hands = self._desk.work.hands
+        for schedule in self.spec.schedules:
+            steps = [step for step in self._plan.to_do if step.slot.schedule == schedule.name]
+            if not steps or schedule.overlap is OverlapPolicy.ALLOW:
+                continue
+            advice = "Wait for it to end"
+            found = overlapping(steps[0].slot, self.spec, hands)
+            if not found and len(steps) > 1:
+                advice = "Open one at a time, with max 1, and the next when it has ended"
+                words = (
+                    f"{len(steps)} slots would be let through together, and the overlap policy is {schedule.overlap}"
+                )
+                found = [Constraint(NAMES[Refusal.OVERLAPS], words)]
+            require_nothing(self.spec, found, advice)
 
     def open(self, step: Step) -> Run:
         """Open the run of one slot, or return the one that waits there.

@@ -10,7 +10,7 @@ from interlock.api import gating as asked
 from interlock.app.advance import advance
 from interlock.app.arrivals import Opening
 from interlock.app.callbacks import Report
-from interlock.app.gates import GateView, PingView
+from interlock.app.gate_views import GateView, PingView
 from interlock.app.views import RunView, run_view
 from interlock.codec import wire
 from interlock.codec.documents import mapping
@@ -19,7 +19,7 @@ from interlock.core.gate import PAUSED
 from interlock.core.ids import Slot, start_key
 from interlock.core.runs import STARTED, Cause, Override, Run, RunStatus
 from interlock.core.schedules import Window, in_own_zone
-from interlock.errors import Invalid, NotReady
+from interlock.errors import Conflict, Invalid, NotReady
 from interlock.operations.desk import Desk
 from interlock.operations.outside import (
     EXTERNAL,
@@ -36,20 +36,21 @@ from interlock.operations.outside import (
 )
 from interlock.operations.pipelines import pipeline_of
 from interlock.operations.running import completed
-from interlock.operations.slots import chosen_slot, chosen_window, past_window
+from interlock.operations.slots import acted_slot, chosen_window, past_window
 from interlock.operations.starting import require_started, run_named
 from interlock.operations.taking import READINESS, ask_afresh, conflict, paused, taken
 from interlock.runtime.clock import SystemPacer
 from interlock.runtime.driver import Driven, Driver, Stop
 from interlock.runtime.wiring import state_dir
 from interlock.triggers.context import TriggerContext
-from interlock.triggers.gate import CLAIM, HEARTBEAT, Asker, GateConfig, GateTrigger
+from interlock.triggers.gate import CLAIM, HEARTBEAT, HOLDER, Asker, GateConfig, GateTrigger
 
 if TYPE_CHECKING:
     from interlock.app.hands import Hands
     from interlock.core.pipelines import PipelineSpec
 
 _TRIES: Final = 3
+_LOOKED_AT: Final = 50
 _HEARTBEAT: Final = timedelta(seconds=10)
 """How often at least a holder tells that it lives; so it learns soon that it should not."""
 
@@ -85,6 +86,7 @@ class _Gate:
         self._desk = desk
         self._spec = spec
         self._slot = window.slot
+        self._dated = request.date is not None
         self._claim = request.claim
         self._again = request.reason.strip() if request.again else ""
         # Two who asked at once must not take each other's leave for their own.
@@ -96,26 +98,37 @@ class _Gate:
 
     def given_before(self) -> GateView | None:
         """Return the leave that was given to the same claim before; None when there is none, or no claim."""
-        run = self._desk.store.latest_run(self._slot)
-        return self._leave(run) if run is not None and self._claim and self._has(run) else None
+        if not self._claim:
+            return None
+        store, latest = self._desk.store, self._desk.store.latest_run(self._slot)
+        found = [] if latest is None else [latest]
+        if not self._dated:
+            # The slot that was the current one when it was asked first may not be so any more.
+            found += store.runs_of(self._spec.name, limit=_LOOKED_AT)
+        return next((self._leave(run) for run in found if self._has(run)), None)
 
     def _has(self, run: Run) -> bool:
-        return (
-            run.status is RunStatus.RUNNING
-            and is_run_by(run, GATE, self._place.hands)
-            and mapping(run.job_details).get(CLAIM) == self._asker.claim
-        )
+        if run.status is not RunStatus.RUNNING or not is_run_by(run, GATE, self._place.hands):
+            return False
+        said = mapping(run.job_details)
+        return (said.get(CLAIM), said.get(HOLDER)) == (self._asker.claim, self._asker.holder)
 
     def open(self) -> GateView:
         """Take the slot's run, have it judged, and give leave."""
         actor = self._desk.actor
         note = f"{actor}: gate for {self._asker.holder}"
-        self._place.take(actor=actor, note=note, again=self._again, advice="No leave is given")
+        try:
+            self._place.take(actor=actor, note=note, again=self._again, advice="No leave is given")
+        except Conflict:
+            given = self.given_before()  # the same question, whose answer was lost, may have been answered just now
+            if given is None:
+                raise
+            return given
         driven = self._judged()
         run = driven.run
         if driven.why is Stop.DETACHED and self._has(run):
             return self._leave(run)
-        require_started(driven)
+        require_started(driven, onward="its job begins only when somebody asks for leave again and gets it")
         if driven.why in (Stop.DETACHED, Stop.ENDED):
             raise taken(run)
         raise conflict(run, f"{standing_words(driven)}. No leave is given")
@@ -142,6 +155,7 @@ class _Gate:
         left = None if permit is None else (permit.valid_until - self._desk.clock.now()).total_seconds()
         heartbeat = mapping(run.job_details).get(HEARTBEAT) is True
         pace = self._place.spec.trigger
+        may = "may begin" if left is None or left > 0 else "may not begin any more: the time of its leave is over"
         return GateView(
             pipeline_id=run.key.slot.pipeline,
             schedule_id=run.key.slot.schedule,
@@ -153,14 +167,15 @@ class _Gate:
             valid_until=permit.valid_until if permit else None,
             valid_seconds=None if left is None else max(left, 0.0),
             heartbeat_seconds=min(pace.poll_interval, _HEARTBEAT).total_seconds() if heartbeat and pace else None,
-            words=f"attempt {run.attempt} of {run.key} may begin",
+            message=f"attempt {run.attempt} of {run.key} {may}",
             run=run_view(run),
         )
 
     def look_on(self) -> GateView:
         """Give leave whatever the verdict is, and record beside it what would have happened."""
         slot, actor = self._slot, self._desk.actor
-        number = self._desk.clock.now().isoformat()
+        # Asked again with the same claim, it is the same job.
+        number = self._claim or self._desk.clock.now().isoformat()
         words = self._place.would(actor)
         really(
             slot,
@@ -181,7 +196,7 @@ class _Gate:
             valid_until=None,
             valid_seconds=None,
             heartbeat_seconds=None,
-            words=f"{words} (shadow mode)",
+            message=f"{words} (shadow mode)",
             run=None,
         )
 
@@ -211,7 +226,7 @@ def ping(request: asked.Ping, desk: Desk) -> PingView:
         Conflict: it contradicts what is known.
     """
     spec = pipeline_of(desk.project, request.pipeline_id)
-    slot = in_own_zone(spec, chosen_slot(spec, desk.clock.now(), request.schedule, request.date))
+    slot = in_own_zone(spec, acted_slot(spec, desk.clock.now(), request.schedule, request.date))
     hands, what = desk.work.hands, request.what
     run: Run | None = None
     if in_shadow(spec):

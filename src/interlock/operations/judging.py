@@ -20,7 +20,8 @@ from interlock.app.markers import nudge
 from interlock.app.push_views import PushView, push_view
 from interlock.app.standing import Known, known_traits, standing
 from interlock.app.views import ReadinessView, readiness_view
-from interlock.codec.documents import document
+from interlock.clients.redaction import without_secrets
+from interlock.codec.evaluator_protocol import MAX_REASON, harmless
 from interlock.config import values
 from interlock.core.documents import Document
 from interlock.core.ids import ScheduleName
@@ -31,11 +32,13 @@ from interlock.core.traits import TraitSpec
 from interlock.errors import Conflict, Invalid, NotFound
 from interlock.operations.desk import Desk
 from interlock.operations.pipelines import pipeline_of
+from interlock.operations.sizes import kept
 from interlock.operations.slots import chosen_slot
 from interlock.ports.pushes import PushedResult
 from interlock.stores.pushes import PushRows
 
 PUSH: Final = "push"
+_LONGEST_TTL: Final = 64
 
 
 def evaluate(request: Evaluate, desk: Desk) -> ReadinessView:
@@ -94,7 +97,7 @@ def push_trait(request: PushTrait, desk: Desk) -> PushView:
         schedule=ScheduleName(request.schedule) if request.schedule else None,
         period=_period(request.date),
         value=_value(request),
-        reason=request.reason,
+        reason=harmless(request.reason, MAX_REASON),
         category=request.category,
         ttl=_life(found, request.ttl),
         pushed_by=desk.actor,
@@ -147,9 +150,10 @@ def _trait(spec: PipelineSpec, name: str) -> TraitSpec:
 def _pushable(spec: PipelineSpec, name: str) -> TraitSpec:
     found = _trait(spec, name)
     if found.evaluator[0] != PUSH:
+        checked_by = without_secrets(found.checked_by)
         raise Conflict(
-            f"trait {name} of {spec.name} is checked by {found.checked_by}, so a pushed result would never be "
-            f"read. Set `evaluator: push` for it first"
+            f"trait {name} of {spec.name} is checked by {checked_by}, so a pushed result would never be read. "
+            "Set `evaluator: push` for it first"
         )
     return found
 
@@ -162,15 +166,14 @@ def _period(text: str | None) -> Period | None:
 
 
 def _value(request: PushTrait) -> Document | None:
-    try:
-        return None if request.value is None else document(request.value)
-    except ValueError as exc:
-        raise Invalid(f"value: {exc}") from exc
+    return None if request.value is None else kept(request.value, "value")
 
 
 def _life(trait: TraitSpec, ttl: int | str | None) -> timedelta:
     # A push without an end would keep its gate open for ever, long after whoever pushed has gone. Clients of the reference
     # implementation mean "for ever" by 0: they get what the trait itself allows.
+    if isinstance(ttl, str) and len(ttl) > _LONGEST_TTL:
+        raise Invalid("ttl: expected seconds, or a length of time such as 30m")
     life = trait.ttl
     if ttl is not None and not (isinstance(ttl, int) and ttl <= 0):
         try:

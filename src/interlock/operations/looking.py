@@ -22,13 +22,13 @@ from interlock.api.looking import (
     Status,
     Why,
 )
-from interlock.app import explain, late, queries, watchviews
+from interlock.app import explain, late, queries, watch_views
 from interlock.app import shadow_report as shadow
 from interlock.app.control_views import MarkerList, received_view
 from interlock.app.late import LateArrivalList
 from interlock.app.queries import FILE, RECENT, RECORDS, REMOVED, EventsView, RunsView, pipeline_status, troubled_status
 from interlock.app.views import StatusView
-from interlock.app.watchviews import ExpectationList, ExpectationView, StatusList
+from interlock.app.watch_views import ExpectationList, ExpectationView, StatusList
 from interlock.config.project import Project
 from interlock.core.ids import PipelineName, RunKey, parse_run_id
 from interlock.errors import ConfigError, Invalid, NotFound, Problem, UnreadableRecord
@@ -68,7 +68,7 @@ def all_status(request: AllStatus, desk: Desk) -> StatusList:
     more = first + len(shown) < len(names)
     return StatusList(
         items=tuple(_status(project, name, desk, at) for name in shown),
-        members=watchviews.attendance(MemberRows(desk.store.kernel), at),
+        members=watch_views.attendance(MemberRows(desk.store.kernel), at),
         next=shown[-1] if more else None,
     )
 
@@ -96,9 +96,9 @@ def why(request: Why, desk: Desk) -> explain.Why:
     """Give the reasons behind what was decided last, or behind one run."""
     name = known_name(desk.project, desk.store, request.pipeline_id)
     at = desk.clock.now()
-    if request.run is None:
+    if request.run_id is None:
         return explain.explain(name, desk.store, at) or explain.nothing_decided(name)
-    key = _run_key(name, request.run, "run")
+    key = _run_key(name, request.run_id, "runId")
     run = desk.store.run(key)
     if run is None:
         raise NotFound(f"there is no run {key} (see: interlock history {name})")
@@ -156,10 +156,10 @@ def _expectations(request: Expectations | PipelineExpectations, desk: Desk, pipe
     day = None if request.date is None else day_of(request.date, "date").isoformat()
 
     def wanted(view: ExpectationView) -> bool:
-        return (day is None or view.date[:10] == day) and (watchviews.is_wrong(view) or not request.missed)
+        return (day is None or view.date[:10] == day) and (watch_views.is_wrong(view) or not request.missed)
 
     try:
-        return watchviews.expectation_list(
+        return watch_views.expectation_list(
             AgendaRows(desk.store.kernel),
             desk.store,
             desk.clock.now(),

@@ -24,7 +24,16 @@ from interlock.core.schedules import Window
 from interlock.errors import Conflict, InterlockError, Refused
 from interlock.operations.again import used_up
 from interlock.operations.starting import carried
-from interlock.operations.taking import against, ask_afresh, conflict, paused, require_nothing, take_up, taken
+from interlock.operations.taking import (
+    against,
+    ask_afresh,
+    conflict,
+    overlapping,
+    paused,
+    require_nothing,
+    take_up,
+    taken,
+)
 from interlock.operations.wording import moment, plain
 from interlock.ports.triggers import Job, Trigger
 from interlock.runtime.driver import Driven, Stop
@@ -133,13 +142,16 @@ class Place:
         self.key = RunKey(window.slot)
         self._kind = kind
         self._trigger = trigger
+        self._work = work
         self._usual = work.hands
         self.hands: Hands = work.hands._replace(
             trigger_for=self._trigger_for, catalog=_Replaced(work.hands.catalog, self.spec)
         )
 
     def _trigger_for(self, spec: TriggerSpec, job: Job) -> Trigger:
-        return self._trigger() if spec.type == self._kind else self._usual.trigger_for(spec, job)
+        if spec.type != self._kind:
+            return self._usual.trigger_for(spec, job)
+        return self._work.measured(self._trigger(), self._kind)
 
     def take(self, *, actor: str, note: str, again: str, advice: str) -> Run:
         """Make the slot's run this job's, opened or joined. With a reason in `again` an ended slot is run again.
@@ -156,7 +168,10 @@ class Place:
                 raise taken(latest)
             if latest.ended:
                 raise conflict(latest, self._ended_badly(latest))
-        if latest is None or latest.status not in STARTED:
+        if latest is not None and latest.status is RunStatus.PENDING and latest.key.number > 1:
+            # What set the window aside when it was opened holds for it as long as it waits.
+            require_nothing(self.own, paused(self.own, self.hands), advice)
+        elif latest is None or latest.status not in STARTED:
             require_nothing(self.own, against(self.window, self.own, self.hands), advice)
         return self._taken(self._opened(actor, note))
 
@@ -177,8 +192,17 @@ class Place:
         if found.how is Opening.RUNNING:
             # Another process may have left it let through, and gone: then the job is still to be begun.
             self._require_own(run)
-            take_up(self.hands, run)
+            self._take_up(run)
         return run
+
+    def _take_up(self, run: Run) -> None:
+        try:
+            take_up(self.hands, run)
+        except Conflict:
+            seen = self.hands.store.run(run.key)
+            if run.doubt or seen is None or not seen.doubt:
+                raise
+            # Whoever ran it has died, and this look was the first to notice: that nobody can know is the answer here.
 
     def _require_own(self, run: Run) -> None:
         if not is_run_by(run, self._kind, self.hands):
@@ -190,7 +214,9 @@ class Place:
             # It was opened so before, and was not ready then.
             require_nothing(self.own, paused(self.own, self.hands), f"End it with: interlock resume {self.own.name}")
             return ask_afresh(self.hands, latest, self.spec, None, actor=actor)
-        found = [*paused(self.own, self.hands), *used_up(self.window.slot, self.own, self.hands)]
+        slot = self.window.slot
+        found = [*paused(self.own, self.hands), *used_up(slot, self.own, self.hands)]
+        found += overlapping(slot, self.own, self.hands)
         if found:
             raise Refused(f"{latest.key.slot} is not run again: {'; '.join(one.words for one in found)}")
         answer = ask_rerun(latest.key, Cause.RERUN, f"{actor}: {reason}", self.hands)

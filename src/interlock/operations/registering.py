@@ -115,7 +115,7 @@ def archetype(request: Archetype, desk: Desk) -> ArchetypeView:
     found = desk.project.archetypes.get(request.archetype_name)
     if found is None:
         hint = meant(request.archetype_name, desk.project.archetypes) or "there are none"
-        raise NotFound(f"no sound archetype is named {request.archetype_name!r} in {desk.project.root} ({hint})")
+        raise NotFound(f"no sound archetype is named {request.archetype_name!r} ({hint}). See: interlock validate")
     return _archetype(found)
 
 

@@ -27,9 +27,10 @@ from interlock.operations.desk import Desk
 from interlock.operations.pipelines import known_name, pipeline_of
 from interlock.operations.reasons import given_reason
 from interlock.operations.running import completed, cursor_of, report_of
-from interlock.operations.slots import chosen_slot, past_window
-from interlock.operations.starting import begun, key_of, require_started
-from interlock.operations.taking import Constraint, join, overriding, paused
+from interlock.operations.sizes import kept
+from interlock.operations.slots import acted_slot, past_window
+from interlock.operations.starting import key_of, started
+from interlock.operations.taking import Constraint, Found, join, overlapping, overriding, paused
 from interlock.operations.wording import moment
 
 LONGEST: Final = 200
@@ -41,12 +42,11 @@ LONGEST_OF_ALL: Final = 500
 
 def rerun(request: asked.Rerun, desk: Desk) -> RerunView:
     """Run a slot again, and answer with the rerun as it then stands. One that is not ready waits, and is listed."""
-    driven = begun(desk.work, opened_again(request, desk).key)
-    require_started(driven, {"rerun": wire.to_builtins(rerun_view(driven.run))})
-    return rerun_view(driven.run)
+    found = opened_again(request, desk)
+    return rerun_view(started(desk.work, found, desk.actor, lambda run: {"rerun": wire.to_builtins(rerun_view(run))}))
 
 
-def opened_again(request: asked.Rerun, desk: Desk) -> Run:
+def opened_again(request: asked.Rerun, desk: Desk) -> Found:
     """Open the run that runs a slot again.
 
     Raises:
@@ -57,15 +57,19 @@ def opened_again(request: asked.Rerun, desk: Desk) -> Run:
     reason = given_reason(request.reason)
     spec = pipeline_of(desk.project, request.pipeline_id)
     hands = desk.work.hands
-    slot = in_own_zone(spec, chosen_slot(spec, desk.clock.now(), _schedule(request), request.original_date))
+    slot = in_own_zone(spec, acted_slot(spec, desk.clock.now(), _schedule(request), request.original_date))
     latest = desk.work.store.latest_run(slot)
     if latest is None:
         hint = f"interlock replay {spec.name} --date {slot.period}"
         raise NotFound(f"{slot} never ran, so it cannot be run again. Use: {hint}")
-    found = [*paused(spec, hands), *(used_up(slot, spec, hands) if latest.ended else ())]
+    found = paused(spec, hands)
+    if latest.ended:
+        found += [*used_up(slot, spec, hands), *overlapping(slot, spec, hands)]
     override = overriding(spec, found, actor=desk.actor, force=request.force, reason=reason)
+    kept(request.metadata or {}, "metadata")
     said = {"description": request.description, "metadata": request.metadata}
-    return run_again(latest, spec, hands, Wish(Cause.RERUN, desk.actor, reason, override, said))
+    opened = run_again(latest, spec, hands, Wish(Cause.RERUN, desk.actor, reason, override, said))
+    return Found(opened, hands.store.put_spec(spec))
 
 
 def _schedule(request: asked.Rerun) -> str | None:
@@ -107,12 +111,10 @@ def complete_rerun(request: asked.CompleteRerun, desk: Desk) -> RerunView:
 
 def replay(request: asked.Replay, desk: Desk) -> ReplayView:
     """Run one past slot, and answer with the replay as it then stands."""
-    driven = begun(desk.work, opened_past(request, desk).key)
-    require_started(driven)
-    return replay_view(driven.run)
+    return replay_view(started(desk.work, opened_past(request, desk), desk.actor))
 
 
-def opened_past(request: asked.Replay, desk: Desk) -> Run:
+def opened_past(request: asked.Replay, desk: Desk) -> Found:
     """Open the run that replays a past slot.
 
     Raises:
@@ -132,13 +134,16 @@ def opened_past(request: asked.Replay, desk: Desk) -> Run:
     found = [*paused(spec, work.hands), *([Constraint("exclusion", excluded)] if excluded else ())]
     if latest is not None and latest.ended:
         found += used_up(window.slot, spec, work.hands)
+    if latest is None or latest.ended:
+        found += overlapping(window.slot, spec, work.hands)
     override = overriding(spec, found, actor=desk.actor, force=request.force, reason=reason)
     wish = Wish(Cause.REPLAY, desk.actor, reason, override)
+    digest = work.store.put_spec(spec)
     if latest is not None:
-        return run_again(latest, spec, work.hands, wish)
+        return Found(run_again(latest, spec, work.hands, wish), digest)
     made = open_on(wish.terms, window.slot, spec, work.store, now)
     join(work.hands, made, spec, override, actor=desk.actor)
-    return made.run
+    return Found(made.run, digest)
 
 
 def replays(request: asked.Replays, desk: Desk) -> ReplaysView:
@@ -156,6 +161,7 @@ def backfill(request: asked.Backfill, desk: Desk) -> BackfillView:
     if request.dry_run:
         return backfill_view(request.pipeline_id, plan, {})
     filling = Backfilling(plan, request, desk)
+    filling.require_apart()
     opened: dict[Slot, Run] = {}
     try:
         for step in plan.to_do:

@@ -11,7 +11,6 @@ from interlock.app.callbacks import Reception, Report, complete
 from interlock.app.queries import RunsView, history
 from interlock.app.runlogs import RunLogsView, RunLogView
 from interlock.app.views import CancelledView, CompletedView, RunView, SlotView, completed_view, run_view
-from interlock.codec.documents import document
 from interlock.core.ids import DEFAULT_SCHEDULE, PipelineName, RunKey, ScheduleName, Slot, parse_run_id
 from interlock.core.periods import Period
 from interlock.core.readiness import assess
@@ -22,9 +21,10 @@ from interlock.operations import stopping
 from interlock.operations.desk import Desk
 from interlock.operations.pipelines import known_name, pipeline_of
 from interlock.operations.reasons import given_reason
+from interlock.operations.sizes import kept
 from interlock.operations.slots import chosen_slot, chosen_window, named_schedules
 from interlock.operations.starting import run_named, started
-from interlock.operations.taking import against, conflict, free, join, overriding
+from interlock.operations.taking import Found, against, conflict, free, join, overriding
 from interlock.operations.wording import plain
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ LONGEST: Final = 500
 
 def run(request: asked.Run, desk: Desk) -> RunView:
     """Take the current slot, judge it, start its job if it is ready, and answer with the run as it then stands."""
-    return run_view(started(desk.work, taken_up(request, desk)))
+    return run_view(started(desk.work, taken_up(request, desk), desk.actor))
 
 
-def taken_up(request: asked.Run, desk: Desk) -> RunKey:
+def taken_up(request: asked.Run, desk: Desk) -> Found:
     """Take the current slot's run as the asker's, so that it can be carried on from there.
 
     Raises:
@@ -55,7 +55,7 @@ def taken_up(request: asked.Run, desk: Desk) -> RunKey:
     override = overriding(spec, found, actor=desk.actor, force=request.force, reason=request.reason)
     opened = open_run(window.slot, spec, work.store, desk.clock.now(), note=desk.actor, override=override)
     join(work.hands, opened, spec, override, actor=desk.actor)
-    return opened.run.key
+    return Found(opened.run, work.store.put_spec(spec))
 
 
 def runs(request: asked.Runs, desk: Desk) -> RunsView:
@@ -116,10 +116,7 @@ def report_of(request: asked.CompleteRun | CompleteRerun, actor: str) -> Report:
     succeeded = request.status == "success"
     if request.category is not None and succeeded:
         raise Invalid("a category goes with the status failed: it says why")
-    try:
-        said = document(request.metadata or {})
-    except ValueError as exc:
-        raise Invalid(f"metadata: {exc}") from exc
+    said = kept(request.metadata or {}, "metadata")
     return Report(
         succeeded=succeeded,
         attempt=request.attempt,

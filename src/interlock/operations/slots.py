@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from interlock.core.ids import Slot
+from interlock.core.ids import DEFAULT_SCHEDULE, Slot
 from interlock.core.periods import Period
 from interlock.core.pipelines import PipelineSpec, ScheduleSpec
 from interlock.core.schedules import Window, current_window, window_of
@@ -34,10 +35,39 @@ def chosen_slot(spec: PipelineSpec, at: datetime, schedule: str | None, period: 
     window = chosen_window(spec, at, schedule)
     if period is None:
         return window.slot
+    return Slot(spec.name, window.slot.schedule, _period(period))
+
+
+def acted_slot(spec: PipelineSpec, at: datetime, schedule: str | None, period: str | None) -> Slot:
+    """Return the slot that something is to be done to: which one does not depend on when it is done, if a period is named.
+
+    Without a schedule's name it is the one that has such a period; of several, `daily`.
+
+    Raises:
+        NotFound: the pipeline has no schedule of that name.
+        Invalid: the period is none, or several schedules have it.
+    """
+    if schedule is not None or period is None or len(spec.schedules) == 1:
+        return chosen_slot(spec, at, schedule, period)
+    named = _period(period)
+    having = [each.name for each in spec.schedules if window_of(spec.name, each, named) is not None]
+    if not having:
+        return chosen_slot(spec, at, None, period)
+    if len(having) > 1 and DEFAULT_SCHEDULE not in having:
+        raise _ambiguous(spec, period, having)
+    return chosen_slot(spec, at, DEFAULT_SCHEDULE if DEFAULT_SCHEDULE in having else having[0], period)
+
+
+def _period(text: str) -> Period:
     try:
-        return Slot(spec.name, window.slot.schedule, Period.parse(period))
+        return Period.parse(text)
     except ValueError as exc:
         raise Invalid(f"date: {exc}") from exc
+
+
+def _ambiguous(spec: PipelineSpec, period: str, having: Sequence[str]) -> Invalid:
+    names = ", ".join(having)
+    return Invalid(f"several schedules of {spec.name} have the period {period}: give one of {names} as the schedule")
 
 
 def _current(spec: PipelineSpec, schedules: tuple[ScheduleSpec, ...], at: datetime) -> list[Window]:
@@ -68,18 +98,14 @@ def past_window(spec: PipelineSpec, at: datetime, schedule: str | None, period: 
         NotFound: no schedule has it.
         Invalid: the period is none, or several schedules have it.
     """
-    try:
-        named = Period.parse(period)
-    except ValueError as exc:
-        raise Invalid(f"date: {exc}") from exc
+    named = _period(period)
     found = [
         window for each in named_schedules(spec, schedule) if (window := window_of(spec.name, each, named)) is not None
     ]
     if not found:
         raise NotFound(f"{spec.name} has no slot of the period {period}. Its current one is {_shown(spec, at)}")
     if len(found) > 1:
-        names = ", ".join(window.slot.schedule for window in found)
-        raise Invalid(f"several schedules of {spec.name} have the period {period}: give one of {names} as the schedule")
+        raise _ambiguous(spec, period, [window.slot.schedule for window in found])
     return found[0]
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from interlock.app.hands import Hands
 from interlock.app.views import run_view
 from interlock.codec import wire
 from interlock.core.ids import RunKey, parse_run_id
-from interlock.core.runs import Run, RunStatus
+from interlock.core.runs import SUCCEEDED, Run, RunStatus
 from interlock.errors import NotFound, NotReady, Refused
+from interlock.operations.taking import Found, taken
 from interlock.operations.wording import moment, plain
 from interlock.runtime.clock import SystemPacer
 from interlock.runtime.driver import Driven, Driver, Stop
+from interlock.stores.askers import AskerRows
 
 if TYPE_CHECKING:
     from interlock.runtime.wiring import Interlock
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 LONGEST: Final = timedelta(minutes=10)
 """How long a start is waited for: its traits, and the call of its trigger."""
+
+BY_ITSELF: Final = "once nothing holds it back, a watcher starts its job by itself, unless {run} is cancelled before"
+
+Shown: TypeAlias = Callable[[Run], Mapping[str, object]]
 
 _STEP: Final = timedelta(seconds=1)
 
@@ -37,35 +43,47 @@ def carried(hands: Hands, key: RunKey) -> Driven:
             return driven
 
 
-def started(work: Interlock, key: RunKey) -> Run:
-    """Carry a run on until its job runs or it has ended, and return it.
+def started(work: Interlock, found: Found, who: str, shown: Shown | None = None) -> Run:
+    """Carry a run, as it was found, on until its job runs or it has ended, and return it.
+
+    Of all who ask for the same attempt one gets it as an answer. `shown` adds to the details of what was not ready.
 
     Raises:
         NotReady: its traits say no, or could not tell; it waits.
         Refused: it is ready, and somebody holds it.
+        Conflict: it was started for somebody else, or not at all.
     """
-    driven = begun(work, key)
-    require_started(driven)
+    driven = carried(work.hands, found.key)
+    work.ring()
+    if driven.run.status is RunStatus.RUNNING:
+        work.afterwards.look_after(found.key, driven.run.attempt)
+    require_started(driven, {} if shown is None else shown(driven.run))
+    _require_own(work, found, driven.run, who)
     return driven.run
 
 
-def begun(work: Interlock, key: RunKey) -> Driven:
-    """Carry a run on until its job runs or it can go no further now, and have its job looked after from there."""
-    driven = carried(work.hands, key)
-    work.ring()
-    if driven.run.status is RunStatus.RUNNING:
-        work.afterwards.look_after(key, driven.run.attempt)
-    return driven
+def _require_own(work: Interlock, found: Found, run: Run, who: str) -> None:
+    before = found.run
+    attempt = before.attempt + 1 if before.status is RunStatus.PENDING else before.attempt
+    began = run.attempt >= attempt or run.status in SUCCEEDED
+    if began and run.spec_digest != found.digest:
+        # Somebody else had it judged by other files, or for a job of his own, after it was asked for here.
+        raise taken(run)
+    if began and not AskerRows(work.kernel).is_first(run.key, attempt, who, work.clock.now()):
+        raise taken(run)
+    if not began and (run.ended or run.not_before is not None):
+        raise taken(run)
 
 
-def require_started(driven: Driven, more: Mapping[str, object] = {}) -> None:
-    """See to it that nothing holds a run back.
+def require_started(driven: Driven, more: Mapping[str, object] = {}, *, onward: str = BY_ITSELF) -> None:
+    """See to it that nothing holds a run back. `onward` says what becomes of one that is held back.
 
     Raises:
         NotReady: its traits say no, or could not tell. `more` goes into the details.
         Refused: it is ready, and somebody holds it.
     """
     run = driven.run
+    waits = f"the run waits: {onward.format(run=run.key)}"
     if driven.why is Stop.NOT_READY and run.readiness is not None:
         readiness = run.readiness
         blockers = [one for one in readiness.verdicts if one.trait in readiness.blocking]
@@ -76,12 +94,12 @@ def require_started(driven: Driven, more: Mapping[str, object] = {}) -> None:
             "undecided": readiness.undecided,
             "run": wire.to_builtins(run_view(run)),
         }
-        words = f"{run.key.slot} is NOT_READY, blocked by {why}. Nothing was started; the run waits"
+        words = f"{run.key.slot} is NOT_READY, blocked by {why}. Nothing was started; {waits}"
         raise NotReady(words, details={**details, **more})
     if driven.why is Stop.HELD:
         held = f"{run.key.slot} is ready, and held until {moment(run.held_until)} by {plain(run.held_because)}"
         details = {"run": wire.to_builtins(run_view(run)), "held": True}
-        raise Refused(f"{held}. Nothing was started", details={**details, **more})
+        raise Refused(f"{held}. Nothing was started; {waits}", details={**details, **more})
 
 
 def key_of(run_id: str) -> RunKey:

@@ -16,7 +16,7 @@ from interlock.core.runs import Outcome, Run, RunStatus
 from interlock.core.schedules import in_own_zone
 from interlock.errors import Conflict, Invalid, NotFound
 from interlock.operations.desk import Desk
-from interlock.operations.slots import chosen_slot
+from interlock.operations.slots import acted_slot
 from interlock.operations.taking import conflict
 from interlock.operations.wording import moment
 from interlock.ports.triggers import JobHandle, JobState
@@ -60,7 +60,7 @@ def _of_slot(name: str, schedule: str | None, period: str | None, desk: Desk) ->
     loaded = desk.project.pipelines.get(name)
     if loaded is None:
         raise Invalid(f"no file defines {name} now: name the run itself, as `interlock history {name}` does")
-    slot = in_own_zone(loaded.spec, chosen_slot(loaded.spec, desk.clock.now(), schedule, period))
+    slot = in_own_zone(loaded.spec, acted_slot(loaded.spec, desk.clock.now(), schedule, period))
     run = desk.store.latest_run(slot)
     if run is None:
         raise NotFound(f"{slot} has no run")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from interlock.app.advance import advance
 from interlock.app.arrivals import Opened, Opening
-from interlock.app.opening import Refusal, pause_words, refusals
+from interlock.app.opening import Refusal, overlap, pause_words, refusals
 from interlock.app.views import run_view
 from interlock.codec import wire
 from interlock.core.events import EvaluationAsked, Released
 from interlock.core.gate import PAUSED
-from interlock.core.ids import Slot
+from interlock.core.ids import RunKey, Slot
 from interlock.core.runs import SUCCEEDED, Override, Run, RunStatus
 from interlock.errors import Conflict, Invalid, Refused
 from interlock.operations.wording import moment, plain
@@ -43,6 +43,18 @@ class Constraint(NamedTuple):
 
     name: str
     words: str
+
+
+class Found(NamedTuple):
+    """A run as it was when somebody took it as his own, and the digest of the spec that he has it judged by."""
+
+    run: Run
+    digest: str
+
+    @property
+    def key(self) -> RunKey:
+        """Its name."""
+        return self.run.key
 
 
 def against(window: Window, spec: PipelineSpec, hands: Hands) -> list[Constraint]:
@@ -88,6 +100,12 @@ def paused(spec: PipelineSpec, hands: Hands) -> list[Constraint]:
     return [Constraint(PAUSED, plain(words))] if words else []
 
 
+def overlapping(slot: Slot, spec: PipelineSpec, hands: Hands) -> list[Constraint]:
+    """Return the run that a run of this slot may not overlap with, if there is one now."""
+    found = overlap(slot, spec, hands)
+    return [] if found is None else [Constraint(NAMES[found.why], f"{slot.period}: {plain(found.words)}")]
+
+
 def join(hands: Hands, found: Opened, spec: PipelineSpec, override: Override | None, *, actor: str) -> None:
     """Make an opened run one's own: a waiting one is asked afresh, by the files as they are now.
 
@@ -102,7 +120,10 @@ def join(hands: Hands, found: Opened, spec: PipelineSpec, override: Override | N
     if found.how is Opening.RUNNING:
         take_up(hands, run)
     if found.how is Opening.JOINED:
-        ask_afresh(hands, run, spec, override, actor=actor)
+        asked = ask_afresh(hands, run, spec, override, actor=actor)
+        if asked.status is not RunStatus.PENDING and asked.spec_digest != hands.store.put_spec(spec):
+            # It was let through meanwhile by other files, or for a job of somebody else's: not what is asked for here.
+            raise taken(asked)
 
 
 def ask_afresh(hands: Hands, run: Run, spec: PipelineSpec, override: Override | None, *, actor: str) -> Run:
@@ -140,16 +161,19 @@ def _let_go(hands: Hands, run: Run, override: Override | None, actor: str) -> Ru
 
 
 def take_up(hands: Hands, run: Run) -> None:
-    """Do what the last driver of a run may have left undone.
+    """Do what the last driver of a run that was let through may have left undone.
 
     Raises:
-        Conflict: there was nothing to do: the run is somebody else's.
+        Conflict: there was nothing to do: the run is somebody else's. That its job has just ended makes no difference.
     """
     from interlock.runtime.clock import SystemPacer
     from interlock.runtime.driver import Driver
 
-    if Driver(hands, SystemPacer(hands.clock)).catch_up(run.key):
+    changed = Driver(hands, SystemPacer(hands.clock)).catch_up(run.key)
+    if changed and run.status is RunStatus.TRIGGERING:
         return
+    if changed:
+        raise taken(hands.store.run(run.key) or run)
     claim = hands.store.claim(run.key, run.attempt) if run.status is RunStatus.TRIGGERING else None
     busy = f". Its start is surely over at {moment(claim.until)}: ask again then" if claim and not run.doubt else ""
     raise taken(run, busy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from interlock.core.times import format_duration
+from interlock.core.times import format_duration, format_instant
 
 
 def plain(text: str) -> str:
@@ -15,7 +15,7 @@ def plain(text: str) -> str:
 
 def moment(at: datetime | None) -> str:
     """Write an instant for people, in UTC, to the second."""
-    return "" if at is None else at.strftime("%Y-%m-%d %H:%M:%SZ")
+    return "" if at is None else format_instant(at)
 
 
 def span(seconds: float | timedelta) -> str:

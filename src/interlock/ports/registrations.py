@@ -35,10 +35,6 @@ class Registrations(Protocol):
         """Return how many changes there have been; zero while nothing was ever registered."""
         ...
 
-    def registration(self, name: PipelineName) -> Registration | None:
-        """Return one registration."""
-        ...
-
     def registrations(self) -> tuple[Registration | Unreadable, ...]:
         """Return all of them, by name, each by itself. Taken after `generation` they are at least as new as that."""
         ...

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Final, NamedTuple
 
-from interlock.app.watchviews import WATCHDOG, WATCHER, MemberView, attendance
+from interlock.app.watch_views import WATCHDOG, WATCHER, MemberView, attendance
 from interlock.config.project import Project
 from interlock.core.times import format_duration, zone
 from interlock.errors import Problem, StoreError

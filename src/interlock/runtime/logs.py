@@ -17,7 +17,6 @@ from interlock.clients.texts import Redactor
 from interlock.telemetry.about import REQUEST, RUN
 
 Format: TypeAlias = Literal["text", "json"]
-FORMATS: Final[tuple[Format, ...]] = ("text", "json")
 
 _TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -13,7 +13,7 @@ from interlock.ports.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from interlock.runtime.committed import Committed
-    from interlock.runtime.pulse import Body, Pulse
+    from interlock.runtime.sampling import Sampled, Sampler
     from interlock.telemetry.counts import Counts
     from interlock.telemetry.metrics import Metrics
     from interlock.telemetry.tracing import Tracing
@@ -30,11 +30,11 @@ class Observers:
         self.tracing: Tracing | None = _tracing(settings, env)
         self.counts: Counts | None = None
         self.metrics: Metrics | None = None
-        self.pulse: Pulse | None = None
+        self.sampler: Sampler | None = None
 
-    def measure(self, committed: Committed, body: Body, alerting: Alerting) -> None:
+    def measure(self, committed: Committed, sampled: Sampled, alerting: Alerting) -> None:
         """Count from now on, and show metrics where prometheus-client is installed and the project does not mind."""
-        from interlock.runtime.pulse import Pulse
+        from interlock.runtime.sampling import Sampler
         from interlock.telemetry.counts import Counts
 
         wanted = self._settings.metrics
@@ -44,11 +44,11 @@ class Observers:
             subscribers=[name for name, _ in alerting.subscribers],
         )
         committed.listen(self.counts.heard)
-        self.pulse = Pulse(body)
+        self.sampler = Sampler(sampled)
         if wanted.enabled and installed("prometheus_client"):
             from interlock.telemetry.metrics import Metrics
 
-            self.metrics = Metrics(self.counts, self.pulse)
+            self.metrics = Metrics(self.counts, self.sampler)
 
     def joined(self) -> Telemetry | None:
         """Return one that tells them all; None when there are none."""

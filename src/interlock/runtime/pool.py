@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Final, TypeVar
 
@@ -13,6 +14,9 @@ T = TypeVar("T")
 
 WIDTH: Final = max(4, min(32, 4 * (os.cpu_count() or 1)))
 """How many evaluators run at once: waiting for them costs nothing, and more processes than this gain nothing."""
+
+
+_STRETCH: Final = 0.5
 
 
 class Pool:
@@ -31,7 +35,7 @@ class Pool:
         """Do each task once and return their results in order; see `app.hands.Together`."""
         futures: list[Future[T]] = [self._started().submit(copy_context().run, task) for task in tasks]
         for future in futures:
-            future.exception()
+            _outlast(future)
         return tuple(future.result() for future in futures)
 
     def close(self) -> None:
@@ -46,3 +50,13 @@ class Pool:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(max_workers=self._width, thread_name_prefix="interlock")
             return self._executor
+
+
+def _outlast(future: Future[T]) -> None:
+    """Wait until a task has ended, a while at a time.
+
+    A signal that arrives in the moment before the wait begins does not end it, and its handler would run after the task.
+    """
+    while not future.done():
+        with suppress(TimeoutError, CancelledError):
+            future.exception(_STRETCH)

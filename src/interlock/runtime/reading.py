@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from interlock.config.project import Project
+from interlock.errors import StoreEmpty
 from interlock.stores.kernel import Kernel
 from interlock.stores.repository import Repository
 
@@ -44,13 +45,18 @@ def with_registered_here(project: Project) -> Project:
 
 def _kernel(project: Project) -> Kernel:
     path = project.settings.sqlite_path
-    if _holds_nothing(path):
-        from interlock.stores.memory import MemoryKernel
+    if not _holds_nothing(path):
+        from interlock.stores.sqlite import SqliteKernel
 
-        return MemoryKernel()
-    from interlock.stores.sqlite import SqliteKernel
+        try:
+            return SqliteKernel(path, read_only=True)
+        except StoreEmpty:
+            # Another process may be making it just now: until its tables are there, it holds nothing.
+            if not path.exists():
+                raise  # a link that leads nowhere
+    from interlock.stores.memory import MemoryKernel
 
-    return SqliteKernel(path, read_only=True)
+    return MemoryKernel()
 
 
 def _holds_nothing(path: Path) -> bool:

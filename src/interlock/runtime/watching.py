@@ -37,8 +37,8 @@ class Watching:
         self._bell = bell
         hands = work.hands._replace(alerting=guarded(work.hands.alerting))
         self._station = Station(hands, lanes_of(project.watcher_workers), poke=bell.poke, news=news)
-        if work.observers.pulse is not None:
-            work.observers.pulse.lanes = self._station.lanes
+        if work.observers.sampler is not None:
+            work.observers.sampler.lanes = self._station.lanes
         self._reloader = Reloader(work, self._station, settings, problems)
         chores = [
             Chore("reload", self._reloader.follow, project.watcher_reload or None),

@@ -199,10 +199,10 @@ class Interlock:
     def _observe(self, *, measured: bool) -> None:
         hands = self.hands
         if measured:
-            from interlock.runtime.pulse import Body
+            from interlock.runtime.sampling import Sampled
 
-            body = Body(self.kernel, self.store, hands.dispatches, hands.members, self.clock)
-            self.observers.measure(self.committed, body, hands.alerting)
+            sampled = Sampled(self.kernel, self.store, hands.dispatches, hands.members, self.clock)
+            self.observers.measure(self.committed, sampled, hands.alerting)
         telemetry = self.observers.joined()
         if telemetry is None:
             return

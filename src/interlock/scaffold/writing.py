@@ -21,7 +21,6 @@ TEMPLATES: Final = ("basic", "demo")
 
 _RENAMED: Final = {"gitignore": ".gitignore"}
 _UNSHIPPED: Final = "__pycache__"
-_NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 class ScaffoldFile(NamedTuple):

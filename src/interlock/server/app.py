@@ -1,4 +1,4 @@
-"""The server: the contract's routes, a few of its own, and the gate before them all."""
+"""The server: the contract's routes, a few of its own, and the entrance before them all."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from interlock.server.answers import problem_answer
 from interlock.server.asked import asked_of, learn
 from interlock.server.audit import Audit
 from interlock.server.bodies import Gone, Limits
-from interlock.server.crews import QUICK, SLOW, Crew, Size
+from interlock.server.crews import LARGE, QUICK, REPORTS, SLOW, Crew, Crews, Size
+from interlock.server.entrance import Entrance
 from interlock.server.facts import own_routes
-from interlock.server.gate import Gate
 from interlock.server.keys import is_loopback, require_guarded, ring_of
 from interlock.server.routes import Carrier, Kind, handlers, kinds
 
@@ -47,6 +47,8 @@ class Bounds(NamedTuple):
 
     quick: Size = QUICK
     slow: Size = SLOW
+    reports: Size = REPORTS
+    large: Size = LARGE
     patience: float = 30.0
 
 
@@ -81,9 +83,9 @@ def create_app(
     require_guarded(spec, ring)
     if spec.tls is None and not spec.trusted_proxies and not is_loopback(spec.host):
         _log.warning("%s is served without TLS: whoever can listen on the way learns the keys (server.tls)", spec.addr)
-    quick, slow = Crew("quick", bounds.quick), Crew("slow", bounds.slow)
+    crews = Crews(*(Crew(name, getattr(bounds, name)) for name in Crews._fields))
     audit = Audit(work)
-    carrier = Carrier(work, audit, quick, slow, Limits(spec.max_request_body, bounds.patience))
+    carrier = Carrier(work, audit, crews, Limits(spec.max_request_body, bounds.patience))
     served = kinds() if chosen is None else tuple(chosen)
     own = own_routes(served, gauges.counters, gauges.metrics)
     routes = [*handlers(carrier, served), *own, *extra]
@@ -91,25 +93,25 @@ def create_app(
         route_handlers=routes,
         guards=[_require_leave],
         exception_handlers={Exception: _on_error},
-        on_shutdown=[partial(_close, (quick, slow))],
+        on_shutdown=[partial(_close, crews)],
         openapi_config=None,
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
         request_max_body_size=spec.max_request_body,
     )
-    gate = Gate(app.asgi_handler, spec, ring, audit, open_paths=_open_paths(routes))
-    app.asgi_handler = _behind_proxies(gate, spec)
+    entrance = Entrance(app.asgi_handler, spec, ring, audit, open_paths=_open_paths(routes))
+    app.asgi_handler = _behind_proxies(entrance, spec)
     return app
 
 
-def _behind_proxies(gate: Gate, spec: ServerSpec) -> ASGIApp:
+def _behind_proxies(entrance: Entrance, spec: ServerSpec) -> ASGIApp:
     """Believe the proxies that are trusted, and nobody else, where a request comes from and whether it came by TLS."""
     if not spec.trusted_proxies:
-        return gate
+        return entrance
     from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-    return ProxyHeadersMiddleware(gate, trusted_hosts=list(spec.trusted_proxies))  # type: ignore[arg-type,return-value]
+    return ProxyHeadersMiddleware(entrance, trusted_hosts=list(spec.trusted_proxies))  # type: ignore[arg-type,return-value]
 
 
 def _open_paths(routes: Sequence[HTTPRouteHandler]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
@@ -17,15 +17,16 @@ _GOOD_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 class Asked:
-    """One request. The gate makes it; the routes add what they learn."""
+    """One request. The entrance makes it; the routes add what they learn. `known`: whether its key is still good."""
 
-    __slots__ = ("address", "caller", "headers", "operation", "pipeline", "request_id", "route", "run")
+    __slots__ = ("address", "caller", "headers", "known", "operation", "pipeline", "request_id", "route", "run")
 
     def __init__(self, headers: dict[bytes, bytes], address: str) -> None:
         self.headers = headers
         self.address = address
         self.request_id = _request_id(headers.get(b"x-request-id", b""))
         self.caller: Caller | None = None
+        self.known: Callable[[], bool] = lambda: True
         self.route = ""
         self.operation = ""
         self.pipeline = ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,6 +17,7 @@ from interlock.errors import Invalid
 from interlock.server.answers import HttpProblem
 
 _DEPTH: Final = 64
+_AT_ONCE: Final = 16 * 1024
 _PARAMETERS: Final = 50
 # The last is what `curl -d` calls whatever it sends. Pages of other sites may call it so, too; they are kept out by where
 # they come from, not by this.
@@ -29,17 +31,22 @@ class Limits(NamedTuple):
     patience: float = 30.0
 
 
+Aside: TypeAlias = Callable[[Callable[[], object]], Awaitable[object]]
+"""Has something done elsewhere than on the event loop, and returns what came of it."""
+
+
 class Gone(Exception):
     """The caller went away before it had said what it wants: there is nobody to answer, and nothing to do."""
 
 
-async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits) -> object:
-    """Read a JSON body; None where there is none.
+async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limits: Limits, aside: Aside) -> object:
+    """Read a JSON body; None where there is none. A large one is taken apart `aside`, so that nobody else waits for it.
 
     Raises:
         HttpProblem: it is too long, too slow or something else than JSON.
         Invalid: it is no JSON that can be understood in one way only.
         Gone: the caller went away.
+        Busy: too many large ones are being read already.
     """
     told = headers.get(b"content-length", b"0")
     if told.isdigit() and int(told[:20]) > limits.size:
@@ -53,7 +60,7 @@ async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
     if not body:
         return None
     _require_json(headers.get(b"content-type", b""))
-    return parsed(body)
+    return parsed(body) if len(body) <= _AT_ONCE else await aside(partial(parsed, body))
 
 
 async def _read(receive: Receive, limits: Limits) -> bytes:
@@ -139,14 +146,13 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _deeper(value: object, depth: int) -> bool:
-    waiting = [(value, 1)]
-    while waiting:
-        each, level = waiting.pop()
-        if isinstance(each, dict | list):
-            if level > depth:
-                return True
-            waiting.extend((inner, level + 1) for inner in (each.values() if isinstance(each, dict) else each))
-    return False
+    layer = [value]
+    for _ in range(depth + 1):
+        nested = [each for each in layer if isinstance(each, dict | list)]
+        if not nested:
+            return False
+        layer = [inner for each in nested for inner in (each.values() if isinstance(each, dict) else each)]
+    return True
 
 
 def _worded(exc: ValueError) -> str:

@@ -25,6 +25,10 @@ class Size(NamedTuple):
 
 QUICK: Final = Size(threads=16, waiting=1024)
 SLOW: Final = Size(threads=32, waiting=128)
+REPORTS: Final = Size(threads=2, waiting=32)
+"""For looking at much at once: who may only look must not keep anybody from starting or stopping a job."""
+LARGE: Final = Size(threads=2, waiting=64)
+"""For reading large bodies: few, so that they cannot keep the processor from everything else."""
 
 
 class Crew:
@@ -69,6 +73,15 @@ class Crew:
         self._under_way -= 1
         if not future.cancelled():
             future.exception()  # it was looked at: nobody may be there any more to be told
+
+
+class Crews(NamedTuple):
+    """All of a server's: for what is quick, for what is slow, for looking at much, and for reading large bodies."""
+
+    quick: Crew
+    slow: Crew
+    reports: Crew
+    large: Crew
 
 
 async def outcome(future: Awaitable[T]) -> T:

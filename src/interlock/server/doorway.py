@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from interlock.config.project import ServerSpec
 from interlock.errors import Invalid, NotAllowed
 from interlock.server.answers import HttpProblem
+from interlock.server.keys import is_loopback
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -29,7 +30,7 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
     Raises:
         Invalid: one of those that may stand there once stands there twice, and says two things.
-        HttpProblem: they are too many or too long.
+        HttpProblem: they are too many or too long, or say in two ways how long the body is.
     """
     found: dict[bytes, bytes] = {}
     size = count = 0
@@ -39,6 +40,10 @@ def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in found and name in _ONE_TIME and found[name] != value:
             raise Invalid(f"the header {name.decode('latin-1')} is there twice, and says two things")
         found.setdefault(name, value)
+    if b"transfer-encoding" in found and b"content-length" in found:
+        # Whoever goes by the other of them takes what follows for another request.
+        message = "Content-Length and Transfer-Encoding say in two ways how long the body is: send one of them"
+        raise HttpProblem(HTTPStatus.BAD_REQUEST, message, close=True)
     if count > _MOST_HEADERS or size > _LARGEST_HEADERS:
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         message = f"at most {_MOST_HEADERS} headers of {_LARGEST_HEADERS} bytes together are taken"
@@ -73,12 +78,15 @@ class HouseRules:
     """Keeps web pages of others from using a browser inside the network as their hand.
 
     A page can make a browser send requests here, though not with a key. So where no key is needed, the name by which the
-    server was called must be one that nobody else can have pointed here (DNS rebinding): an address, `localhost`, a name
-    without a dot, or the server's own. And whatever changes something must come from no other page.
+    server was called must be one that nobody else can have pointed here (DNS rebinding): an address, `localhost`, or the
+    server's own; beyond loopback also a name without a dot, as containers call each other. And whatever changes something
+    must come from no other page.
     """
 
     def __init__(self, spec: ServerSpec, *, open_to_all: bool) -> None:
         self._open = open_to_all
+        # Anybody in the local network can make up such names, and have them mean a browser's own machine.
+        self._short_names = not is_loopback(spec.host)
         own = urlsplit(spec.public_url)
         self._names: Collection[str] = {name.lower() for name in (spec.host, own.hostname or "") if name}
         self._origin = f"{own.scheme}://{own.netloc}".lower() if own.netloc else ""
@@ -105,7 +113,7 @@ class HouseRules:
         try:
             ip_address(name)
         except ValueError:
-            return bool(name) and not set(name) & set(".:") and not host.startswith("[")
+            return self._short_names and bool(name) and not set(name) & set(".:") and not host.startswith("[")
         return True
 
     def _require_own_page(self, called: str, headers: Mapping[bytes, bytes]) -> None:

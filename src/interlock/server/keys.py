@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -21,6 +22,7 @@ VARIABLE: Final = "INTERLOCK_SERVE_API_KEY"
 """The environment variable that may hold a key for everything, as `apiKey` does."""
 
 PREFIX: Final = "ilk_"
+_MADE: Final = re.compile(PREFIX.encode() + rb"[A-Za-z0-9_-]{43}")
 
 _log: Final = logging.getLogger("interlock.server")
 
@@ -76,6 +78,11 @@ def new_key() -> NewKey:
     """Make a token of 256 random bits, and what is kept of it."""
     token = PREFIX + secrets.token_urlsafe(32)
     return NewKey(token, f"sha256:{digest_of(token)}")
+
+
+def cannot_be_guessed(token: bytes) -> bool:
+    """Say whether a token looks as `new_key` makes them: trying those out leads nowhere, however many are tried."""
+    return _MADE.fullmatch(token) is not None
 
 
 class KeyRing:

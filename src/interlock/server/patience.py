@@ -41,6 +41,10 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            # Those below answer that there are too many; each beyond would take a file from those that do the work.
+            transport.abort()
+            return
         self._expect("headers", HEADERS_WITHIN)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from interlock.server.vitals import Vitals
+from interlock.server.health import Health
 
 PATHS: Final = ("/api/health", "/livez", "/readyz")
 """Exactly these need no key."""
@@ -17,12 +17,12 @@ _OK: Final = {"status": "ok"}
 _DEGRADED: Final = {"status": "degraded"}
 
 
-def probes(vitals: Vitals) -> list[HTTPRouteHandler]:
+def probes(state: Health) -> list[HTTPRouteHandler]:
     """Return the handlers of the three health paths."""
 
     @get("/api/health", **_open("health", "Whether the server, its store and its threads work."))
     async def health() -> Response[bytes]:
-        well = await vitals.well()
+        well = await state.well()
         return _answer(_OK if well else _DEGRADED, fine=well)
 
     @get("/livez", **_open("live", "Whether the process answers at all: if it does not, start it again."))
@@ -31,7 +31,7 @@ def probes(vitals: Vitals) -> list[HTTPRouteHandler]:
 
     @get("/readyz", **_open("ready", "Whether requests should be sent here, check by check."))
     async def ready() -> Response[bytes]:
-        view = await vitals.ready()
+        view = await state.ready()
         return _answer(view, fine=view.status == "ok")
 
     return [health, live, ready]

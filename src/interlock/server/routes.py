@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -15,10 +16,11 @@ from litestar import Response
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
-from interlock.api.contract import Request, arrived
+from interlock.api.contract import Endpoint, Request, arrived
 from interlock.api.judging import Evaluate
 from interlock.api.wire import Bare, encode_answer, encode_bare
-from interlock.errors import InterlockError, NotFound
+from interlock.clients.texts import cleaned
+from interlock.errors import InterlockError, NotFound, StoreError
 from interlock.operations.desk import WorkDesk
 from interlock.operations.performing import perform
 from interlock.operations.slots import chosen_slot
@@ -26,7 +28,7 @@ from interlock.runtime.wiring import Interlock
 from interlock.server.asked import Asked, asked_of, caller_of
 from interlock.server.audit import Audit
 from interlock.server.bodies import Limits, query_of, read_json
-from interlock.server.crews import Crew, Flights, outcome
+from interlock.server.crews import Crew, Crews, Flights, outcome
 from interlock.server.doorway import SAFE
 from interlock.server.keys import Caller
 
@@ -46,6 +48,8 @@ MODULES: Final = (
 )
 """The modules of `interlock.api` whose requests have routes, in the order in which people should read them."""
 
+_SHOWN: Final = 1000
+_log: Final = logging.getLogger("interlock.server")
 _BODILESS: Final = ("GET", "DELETE")
 _JSON: Final = "application/json"
 _TRACE: Final = (b"traceparent", b"tracestate")
@@ -67,10 +71,9 @@ def _is_request(found: object) -> bool:
 class Carrier:
     """Carries requests out: on which threads, and with what left behind."""
 
-    def __init__(self, work: Interlock, audit: Audit, quick: Crew, slow: Crew, limits: Limits) -> None:
+    def __init__(self, work: Interlock, audit: Audit, crews: Crews, limits: Limits) -> None:
         self._work = work
-        self._quick = quick
-        self._slow = slow
+        self._crews = crews
         self._limits = limits
         self._audit = audit
         self._evaluations: Flights[Bare] = Flights()
@@ -87,28 +90,44 @@ class Carrier:
             caller.require_pipeline(asked.pipeline or None)
         body = None
         if endpoint.method not in _BODILESS:
-            body = await read_json(asked.headers, incoming.receive, self._limits)
+            body = await read_json(asked.headers, incoming.receive, self._limits, self._crews.large.start)
         query = query_of(incoming.scope["query_string"])
         request = arrived(kind, incoming.path_params, query, body)
         if not asked.pipeline:
             asked.pipeline = getattr(request, "pipeline_id", None) or ""
             caller.require_pipeline(asked.pipeline or None)
-        try:
-            done = await self._carried_out(request, caller, asked)
-        except NotFound as exc:
-            if caller.pipelines:  # the words name what there is instead, which is not for a key of some pipelines only
-                raise NotFound("there is no such thing among what this key is good for") from exc
-            raise
+        if endpoint.document and isinstance(body, dict):
+            asked.pipeline = str(body.get("name", ""))  # for the record: who registered what
+        done = await self._discreetly(request, caller, asked)
         headers = {} if done.next is None else _onward(incoming, query, done.next)
         media = None if endpoint.success == HTTPStatus.NO_CONTENT else _JSON
         return Response(done.body, status_code=endpoint.success, headers=headers, media_type=media)
 
+    async def _discreetly(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
+        """Carry a request out; what goes wrong says no more than this caller may know."""
+        try:
+            return await self._carried_out(request, caller, asked)
+        except NotFound as exc:
+            if caller.pipelines:  # the words name what there is instead, which is not for a key of some pipelines only
+                raise NotFound("there is no such thing among what this key is good for") from exc
+            raise
+        except StoreError as exc:
+            # Where the project lies is the operator's business: the log has it whole.
+            _log.warning("%s", cleaned(str(exc), _SHOWN))
+            exc.args = (str(exc).replace(f"{self._work.project.root}/", ""), *exc.args[1:])
+            raise
+
     async def _carried_out(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
-        crew = self._slow if request.endpoint.slow else self._quick
+        crew = self._crew_for(request.endpoint)
         begin = partial(crew.start, partial(self._do, request, caller, asked))
         if isinstance(request, Evaluate):
             return await outcome(self._evaluations.board(self._flight_of(request), begin))
         return await outcome(begin())
+
+    def _crew_for(self, endpoint: Endpoint) -> Crew:
+        if not endpoint.slow:
+            return self._crews.quick
+        return self._crews.reports if endpoint.method in SAFE else self._crews.slow
 
     def _do(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
         with self._work.observers.incoming(trace_of(asked.headers)):

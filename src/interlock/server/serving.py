@@ -36,12 +36,12 @@ from interlock.runtime.watchdog import ROLE, Watchdog, rounds_of
 from interlock.runtime.watching import Watching
 from interlock.runtime.wiring import Interlock, LazyHttp, allowed_addresses, state_dir
 from interlock.server.app import Gauges, create_app
-from interlock.server.http import HttpServer
+from interlock.server.health import Health, Peers, Seen, SignOfLife, StoreLook
+from interlock.server.httpd import HttpServer
 from interlock.server.hub import Hub
 from interlock.server.listening import close
 from interlock.server.probes import probes
 from interlock.server.stream import stream_of
-from interlock.server.vitals import Peers, Pulse, Seen, StoreLook, Vitals
 
 if TYPE_CHECKING:
     from interlock.config.project import ServerSpec
@@ -100,10 +100,10 @@ class Serving:
         self._rereader = None if wanted.watcher else Rereader(work, settings, news)
         self._watchdog = self._watchdog_of() if wanted.watchdog else None
         self.hub = Hub(work)
-        self.vitals = Vitals(
-            work.clock, StoreLook(self._look, news), self._pulses(), lambda: len(work.catalog.project.broken)
+        self.health = Health(
+            work.clock, StoreLook(self._look, news), self._signs(), lambda: len(work.catalog.project.broken)
         )
-        extra = [*probes(self.vitals), stream_of(self.hub, work)]
+        extra = [*probes(self.health), stream_of(self.hub, work)]
         app = create_app(work, spec, extra=extra, gauges=_gauges(work))
         self._http = HttpServer(app, sockets, tls=spec.tls, grace=wanted.grace)
 
@@ -177,15 +177,15 @@ class Serving:
         assert self._watchdog is not None  # noqa: S101  (it is the one that calls)
         self._watchdog.go_by(guarded(self._work.hands.alerting))
 
-    def _pulses(self) -> list[Pulse]:
+    def _signs(self) -> list[SignOfLife]:
         found = []
-        if self._watching is not None:
+        if (watching := self._watching) is not None:
             found.append(
-                Pulse(_WATCHER, lambda w=self._watching: w.progress, WATCHER_PATIENCE, partial(self._lives, _WATCHER))  # type: ignore[misc]
+                SignOfLife(_WATCHER, lambda: watching.progress, WATCHER_PATIENCE, partial(self._lives, _WATCHER))
             )
         if self._watchdog is not None:
             patience = SCANS * max(self._work.project.settings.watchdog.interval, timedelta(seconds=30))
-            found.append(Pulse(_WATCHDOG, lambda: self._scanned, patience, partial(self._lives, _WATCHDOG)))
+            found.append(SignOfLife(_WATCHDOG, lambda: self._scanned, patience, partial(self._lives, _WATCHDOG)))
         return found
 
     def _lives(self, name: str) -> bool:
@@ -217,7 +217,7 @@ class Serving:
 
     def _end(self) -> bool:
         """Stop everything at once, and wait for each; say whether all came to its end in order."""
-        self.vitals.draining = True
+        self.health.draining = True
         self._work.break_off()  # nobody waits for evaluators any more, in requests as little as in the watcher
         self.hub.close()
         self._http.stop()

@@ -7,7 +7,7 @@ may be missing: read the timelines, and go on listening. `lagged` says that the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from interlock.core.chronicle import EventKind
 from interlock.errors import Invalid
 from interlock.operations.pipelines import known_name
 from interlock.runtime.wiring import Interlock
-from interlock.server.asked import caller_of
+from interlock.server.asked import asked_of, caller_of
 from interlock.server.hub import Hub, Lagged, Listener, Wanted
 
 PATH: Final = "/api/stream"
@@ -55,7 +55,7 @@ def stream_of(hub: Hub, work: Interlock, *, heartbeat: float = HEARTBEAT) -> HTT
         last_id = request.headers.get("last-event-id", "")
         listener, missing = await hub.join(wanted, last_id)
         return Stream(
-            frames(hub, listener, missing=missing, heartbeat=heartbeat),
+            frames(hub, listener, missing=missing, heartbeat=heartbeat, known=asked_of(request.scope).known),
             media_type="text/event-stream; charset=utf-8",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -80,14 +80,16 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
     return Wanted(query.get("pipeline", ""), kinds)
 
 
-async def frames(hub: Hub, listener: Listener, *, missing: bool, heartbeat: float) -> AsyncIterator[bytes]:
-    """Yield what a listener is sent, until the server stops, or it is too slow."""
+async def frames(
+    hub: Hub, listener: Listener, *, missing: bool, heartbeat: float, known: Callable[[], bool] = lambda: True
+) -> AsyncIterator[bytes]:
+    """Yield what a listener is sent, until the server stops, its key is taken away, or it is too slow."""
     memory = hub.memory
     try:
         yield f"retry: {RETRY}\n: connected\n\n".encode()
         if missing:
             yield _told("reset", _RESET, memory.id_of(listener.place - 1))
-        while not hub.closed:
+        while not hub.closed and known():
             listener.news.clear()
             found = memory.after(listener.place)
             if found:

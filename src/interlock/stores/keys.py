@@ -122,6 +122,11 @@ def claim_sk(key: RunKey, attempt: int) -> str:
     return f"CLAIM#{key.number:06d}#{attempt:06d}"
 
 
+def asked_sk(key: RunKey, attempt: int) -> str:
+    """Return the row of whoever was told that an attempt was started for him."""
+    return f"ASKED#{key.number:06d}#{attempt:06d}"
+
+
 def spec_pk(digest: str) -> str:
     """Return the partition of a spec."""
     return f"spec/{digest}"

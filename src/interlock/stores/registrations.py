@@ -33,11 +33,6 @@ class RegistrationRows:
         row = self._kernel.get(keys.REGISTERED_PK, keys.GENERATION_SK)
         return 0 if row is None else row.version
 
-    def registration(self, name: PipelineName) -> Registration | None:
-        """Return one registration."""
-        row = self._row(name)
-        return None if row is None else decoded(row, Registration)
-
     def registrations(self) -> tuple[Registration | Unreadable, ...]:
         """Return all of them, by name. One that cannot be read hides none of the others."""
         rows = list[Record]()

@@ -11,7 +11,7 @@ from threading import Event
 from time import monotonic
 from typing import Final, Literal
 
-from interlock.errors import StoreError, StoreTooNew
+from interlock.errors import StoreEmpty, StoreError, StoreTooNew
 from interlock.stores.sqlite_errors import MOVED, translated
 
 APPLICATION_ID: Final = 0x494E544C  # "INTL": what tells our files from anybody else's
@@ -35,6 +35,7 @@ class StoreFile:
         """Make the store ready to use: create it, bring it up to date, or do nothing, which is quick.
 
         Raises:
+            StoreEmpty: there is nothing to read yet.
             StoreTooNew: a later Interlock wrote it; no byte of it was changed.
             StoreUnavailable: trying again can help.
             StoreError: it is damaged, not ours, or not to be opened by this user.
@@ -46,7 +47,8 @@ class StoreFile:
             return
         if self.read_only:
             state = "does not exist or is empty" if version == 0 else "is of an older version"
-            raise StoreError(
+            kind = StoreEmpty if version == 0 else StoreError
+            raise kind(
                 f"cannot read the store {self.path}: it {state}, and it was opened for reading only. "
                 "Open it once for writing (any command that runs or evaluates something does), or correct the path"
             )

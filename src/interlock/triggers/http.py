@@ -29,6 +29,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from interlock.clients.http import HttpForbidden, HttpReply, HttpTimeout, HttpTrouble
+from interlock.clients.redaction import without_secrets
 from interlock.clients.texts import cleaned, redacted
 from interlock.core.traits import FailureCategory
 from interlock.errors import MissingExtra, TriggerError
@@ -244,7 +245,7 @@ class HttpTrigger:
             if name.lower() not in _HARMLESS_HEADERS:
                 secrets += [value, *value.split()]
         text = redacted(reply.body[: 4 * _ERROR_BODY].decode(errors="replace"), secrets)
-        body = cleaned(text, _ERROR_BODY)
+        body = cleaned(without_secrets(text), _ERROR_BODY)
         return f"the target answered {reply.status}" + (f": {body}" if body else "")
 
     def _read(self, word: Any) -> JobReport:

@@ -203,10 +203,17 @@ def test_a_limit_that_is_none_is_refused_and_never_another_limit(limit: str) -> 
 
 @pytest.mark.parametrize(
     ("query", "hint"),
-    [({"type": "run_fail"}, r"did you mean run_failed\?"), ({"state": "shut"}, r"there are: open, resolved")],
+    [({"alertType": "run_fail"}, r"did you mean run_failed\?"), ({"state": "shut"}, r"there are: open, resolved")],
 )
 def test_a_word_that_is_none_of_those_known_is_told_the_nearest(query: dict[str, str], hint: str) -> None:
     """T-91."""
     kind = next(kind for kind in KINDS if kind.__name__ == "Alerts")
     with pytest.raises(Invalid, match=hint):
         arrived(kind, {}, query, None)
+
+
+def test_a_word_that_is_very_long_is_not_said_back_whole() -> None:
+    kind = next(kind for kind in KINDS if kind.__name__ == "Alerts")
+    with pytest.raises(Invalid, match="there are: open, resolved") as told:
+        arrived(kind, {}, {"state": "x" * 100_000}, None)
+    assert len(str(told.value)) < 500

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.app.bench import Bench
 
+import interlock.app.sensing
 from interlock.app.sensing import Sensing, get, listed
 from interlock.codec.documents import document, mapping
 from interlock.core.commands import EvaluateTrait
@@ -169,3 +170,22 @@ def test_a_list_has_pages() -> None:
     assert rest.next is None
     assert listed(EXAMPLE, rows, limit=3).next is None
     assert listed(PipelineName("other"), rows, limit=3).items == ()
+
+
+def test_a_page_of_large_sensors_holds_fewer_and_leads_on_to_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-66: a thousand sensors of 64 KiB each would be more than anybody can be sent at once."""
+    monkeypatch.setattr(interlock.app.sensing, "MAX_PAGE_BYTES", 10_000)
+    bench = Bench()
+    rows, sensing = SensorRows(bench.kernel), _sensing(bench)
+    names = [f"s{number:03}" for number in range(120)]
+    for name in names:
+        sensing.put(SensorId(EXAMPLE, name), document({"text": "x" * 1000}))
+    seen, place, pages = [], None, 0
+    while True:
+        page = listed(EXAMPLE, rows, limit=1000, after=place)
+        assert len(page.items) <= 12
+        seen += [each.key for each in page.items]
+        place, pages = page.next, pages + 1
+        if place is None:
+            break
+    assert (seen, pages) == (names, 12)

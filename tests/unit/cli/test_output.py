@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.app.views import View
-from interlock.cli.output import emit_json, moment, plain, span, strong, styled, table
+from interlock.cli.output import emit_json, moment, plain, say, span, strong, styled, table, tame, tell
 
 
 class Thing(View, frozen=True, kw_only=True, rename="camel"):
@@ -26,6 +26,32 @@ def test_a_text_from_elsewhere_becomes_one_line_that_no_terminal_obeys(text: str
 
 def test_colours_of_others_do_not_reach_the_terminal() -> None:
     assert plain("\x1b[31mred\x1b[0m\nand more") == "\\x1b[31mred\\x1b[0m and more"
+
+
+EVIL = "a\x1b]0;title\x07\x9b31m\u202e\rb\U000e0001\x7f"
+
+
+def test_whatever_is_said_no_terminal_obeys_it_but_for_lines_and_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"one\n{EVIL}")
+    tell(EVIL)
+    assert tame("\x1b[31m\x1b[1mred\x1b[0m\tü") == "\x1b[31m\x1b[1mred\x1b[0m\tü"
+    out, err = capsys.readouterr()
+    assert out.replace("\n", "").isprintable()
+    assert err.replace("\n", "").isprintable()
+
+
+@given(st.text())
+def test_a_document_is_the_same_and_harmless_whatever_it_holds(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr(click, "echo", said.append)
+        emit_json("Thing", Thing(some_name=text + EVIL))
+    assert said[0].replace("\n", "").isprintable()
+    assert json.loads(said[0])["someName"] == text + EVIL
+
+
+def test_a_cell_stays_in_its_line() -> None:
+    assert table(("A",), [("x\r\nforged",)]).split("\n")[1:] == ["x forged"]
 
 
 def test_a_document_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:

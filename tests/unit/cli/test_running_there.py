@@ -15,11 +15,11 @@ from tests.unit.client.serving import Served, serving
 
 from interlock.api.gating import KeepGate, OpenGate, Ping
 from interlock.api.running import CompleteRun, RunOf
-from interlock.app.gates import GateView
+from interlock.app.gate_views import GateView
 from interlock.cli import gated
 from interlock.cli.gated import GatedPlay
 from interlock.client.client import Client
-from interlock.errors import Conflict, ServerUnavailable
+from interlock.errors import Conflict, NotReady, ServerUnavailable
 from interlock.operations.desk import WorkDesk
 from interlock.operations.performing import perform
 
@@ -225,7 +225,7 @@ LEAVE = GateView(
     valid_until=None,
     valid_seconds=60.0,
     heartbeat_seconds=None,
-    words="",
+    message="",
     run=None,
 )
 
@@ -267,6 +267,68 @@ def test_leave_that_ran_out_on_its_way_starts_nothing(terminal: Terminal) -> Non
         _play(client, "touch", "ran")
     assert not (terminal.root / "ran").exists()
     assert [told.status for told in client.reports] == ["failed"]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_leave_is_as_old_as_the_question_and_not_as_its_answer(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """G1, SC-4: an answer that was on its way for a minute may be about data of a minute ago."""
+    from interlock.cli.exits import Leave
+
+    now = [0.0]
+    monkeypatch.setattr(gated, "monotonic", lambda: now[0])
+
+    class SlowClient(ScriptedClient):
+        def ask(self, request: Any) -> Any:
+            now[0] += 61.0
+            if lost and self.asked and isinstance(request, OpenGate):
+                raise ServerUnavailable("gone")
+            return super().ask(request)
+
+    client = SlowClient(LEAVE)
+    with pytest.raises(Leave, match="The command was not run"):
+        _play(client, "touch", "ran")
+    assert not (terminal.root / "ran").exists()
+    assert [told.status for told in client.reports] == ["failed"]
+
+
+def test_leave_whose_traits_took_long_is_asked_for_once_more_and_counts_from_then(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(gated, "monotonic", lambda: now[0])
+
+    class ThoughtfulClient(ScriptedClient):
+        def ask(self, request: Any) -> Any:
+            now[0] += 0.1 if self.asked else 61.0
+            return super().ask(request)
+
+    client = ThoughtfulClient(LEAVE)
+    assert _play(client, "touch", "ran") == 0
+    first, second = (each.claim for each in client.asked if isinstance(each, OpenGate))
+    assert first == second
+
+
+def test_a_command_that_waits_goes_on_asking_for_the_slot_that_it_asked_for_first(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G2: at midnight the current slot is another one, and its job is not the one that waits."""
+    _soon(monkeypatch, timedelta(minutes=1))
+    waiting = {"run": {"date": "2026-03-07", "scheduleId": "daily", "status": "PENDING"}}
+
+    class ReluctantClient(ScriptedClient):
+        def ask(self, request: Any) -> Any:
+            if not self.asked:
+                self.asked.append(request)
+                raise NotReady("no", details=waiting)
+            return super().ask(request)
+
+    client = ReluctantClient(LEAVE)
+    play = GatedPlay(client, "orders", None, ("true",))  # type: ignore[arg-type]
+    assert play.perform(timedelta(minutes=5), again="", done=0) == 0
+    asked = [each for each in client.asked if isinstance(each, OpenGate)]
+    assert [(each.date, each.schedule) for each in asked] == [(None, None), ("2026-03-07", "daily")]
 
 
 def test_a_command_whose_run_was_cancelled_is_asked_to_stop(terminal: Terminal) -> None:

@@ -18,7 +18,7 @@ from interlock.config.load import load_project
 from interlock.config.project import KeySpec, ServerSpec
 from interlock.runtime.wiring import Interlock
 from interlock.server.app import create_app
-from interlock.server.http import HttpServer
+from interlock.server.httpd import HttpServer
 from interlock.server.hub import Hub
 from interlock.server.listening import Address, listen
 from interlock.server.stream import stream_of

@@ -188,6 +188,16 @@ def test_whatever_a_server_refuses_with_is_an_error_of_ours(status: int, body: b
     assert "\x1b" not in str(told.value)
 
 
+def test_a_problem_of_a_server_is_one_line_that_no_terminal_obeys() -> None:
+    evil = "a\x1b]0;title\x07\x9b31m\u202e\r\ninterlock: all is well"
+    problem = {"file": evil, "line": 1, "column": 2, "message": evil, "hint": evil, "rule": evil}
+    body = json.dumps({"code": "config", "detail": "x", "problems": [problem]}).encode()
+    with pytest.raises(ConfigError) as told:
+        Play(Run(pipeline_id="orders"), lambda _: HttpReply(422, (), body)).run()
+    assert str(told.value).isprintable()
+    assert len(told.value.problems) == 1
+
+
 @given(body=st.binary(max_size=80) | documents.map(lambda each: json.dumps(each).encode()))
 def test_whatever_a_server_says_yes_with_is_its_answer_or_an_error_of_ours(body: bytes) -> None:
     for request in (EVALUATE, Runs(pipeline_id="orders")):

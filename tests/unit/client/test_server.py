@@ -13,7 +13,7 @@ from tests.unit.client.serving import Served, a_key, serving, until
 
 from interlock import AsyncClient, Client, to_dict
 from interlock.app.views import EventView
-from interlock.client import gates
+from interlock.client import gating
 from interlock.errors import ConfigError, Conflict, Invalid, NotAllowed, NotFound, NotReady, Unauthorized
 
 pytestmark = pytest.mark.enable_socket
@@ -23,7 +23,7 @@ HOUR = "1h"
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(gates, "FIRST_LOOK", 0.05)
+    monkeypatch.setattr(gating, "FIRST_LOOK", 0.05)
     with serving(tmp_path / "project") as served:
         yield served
 

@@ -21,6 +21,7 @@ from tests.unit.clients.rawserver import RawServer, raw, reply
 
 from interlock.api.judging import Evaluate
 from interlock.api.running import Run, Runs
+from interlock.client import exchange
 from interlock.client.aio import AsyncClient
 from interlock.client.client import Client
 from interlock.errors import Busy, ConfigError, InterlockError, ServerUnavailable
@@ -29,6 +30,11 @@ pytestmark = pytest.mark.enable_socket
 
 KEY = "sesame-open-4711"
 ASKED = Evaluate(pipeline_id="orders")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "FIRST_PAUSE", 0.01)
 
 
 def one_after_another(*answers: Callable[[socket.socket, bytes], None]) -> Callable[[socket.socket, bytes], None]:

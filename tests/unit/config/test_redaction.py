@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.config.projects import problems_of, small_project, write_pipeline
 
-from interlock.config.redaction import MASK, redacted, sounds_secret
+from interlock.clients.redaction import MASK, redacted, sounds_secret
 
 SECRET = "hunter2-hunter2"
 KEYS = [
@@ -124,3 +126,38 @@ def test_no_text_takes_long_to_go_through(text: str) -> None:
     begins = time.process_time()
     redacted({"password": text, "x": text})
     assert time.process_time() - begins < 20, "the time grows faster than the text"
+
+
+@pytest.mark.parametrize(
+    ("more", "secret"),
+    [
+        ("trigger: {type: http, url: 'http://h/', headers: 'Authorization: Bearer hunter2'}", "hunter2"),
+        ("trigger: {type: http, url: 'http://h/', headers: {X-Custom: 12345678}}", "12345678"),
+        ("trigger: {type: http, url: ['http://h/?token=hunter2']}", "hunter2"),
+        ("trigger: {type: http, url: 'http://h/', method: 'http://anna:hunter2@h'}", "hunter2"),
+        ("trigger: {type: http, url: 'http://h/', password: hunter2}", "hunter2"),
+        ("owner: ['token=hunter2']", "hunter2"),
+    ],
+)
+def test_what_is_wrong_with_a_file_does_not_tell_its_secrets(tmp_path: Path, more: str, secret: str) -> None:
+    """T-76: problems are logged, told to people, and shown to whoever may read."""
+    root = small_project(tmp_path)
+    write_pipeline(root, "orders", f"{more}\n")
+    problems = problems_of(root)
+    assert secret not in "\n".join(map(str, problems))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://anna:hunter2@[bad/?token=swordfish", "https://anna:hunter2@ h/?token=swordfish"]
+)
+def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, address: str) -> None:
+    """T-76."""
+    root = small_project(tmp_path)
+    path = root / "pipelines" / "orders.yaml"
+    path.write_text(
+        f"name: orders\narchetype: batch-ingestion\ntraits: {{source-freshness: {{evaluator: '{address}'}}}}\n"
+    )
+    said = "\n".join(map(str, problems_of(root)))
+    assert "is not an address" in said
+    assert "hunter2" not in said
+    assert "swordfish" not in said

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from tests.unit.config.projects import loaded
 from tests.unit.config.registering import SOUND, a_registry, built, checked_by, refused
 
+from interlock.clients.redaction import MASK
 from interlock.config.project import Project
-from interlock.config.redaction import MASK
 from interlock.config.registered import MAX_BYTES, MAX_DEPTH, MAX_VALUES, named
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.traits import CONFINED

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.unit.config.projects import good_project, loaded
 
-from interlock.config.redaction import MASK
+from interlock.clients.redaction import MASK
 from interlock.config.shown import archetype_shown, file_form, pipeline_shown
 
 PIPELINES = ["daily-sales-rollup", "everything", "living", "quorum"]

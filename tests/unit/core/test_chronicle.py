@@ -84,6 +84,15 @@ def test_a_request_says_by_whom() -> None:
     assert asked[0].kind is K.EVALUATION_ASKED
     assert asked[0].message == "asked for by ann, forced past readiness: told by phone"
     assert _told(waiting(), EvaluationAsked(at=NOON + SECOND))[0].message == "asked for by nobody in particular"
+
+
+def test_an_override_that_ends_with_its_spec_is_told() -> None:
+    story = Story(override=FORCED)
+    records = _told(story, EvaluationAsked(at=story.after(300), actor="ben", spec_digest="e" * 32))
+    assert [record.message for record in records[:2]] == [
+        "asked for by ben",
+        "what ann had forced no longer holds: the run is judged by another spec from here on",
+    ]
     cancelled = _told(running(), CancelAsked(at=NOON, actor="ann", reason="enough"))
     assert (cancelled[0].kind, cancelled[0].message) == (K.RUN_CANCELLED, "by ann: enough")
 

@@ -272,6 +272,8 @@ def test_sc_12_a_waiting_run_takes_another_spec_or_an_override_only_from_who_ask
     other = replace(event, spec_digest="f" * 32)
     assert _broken(before, other, good) == {12}
     assert _broken(before, replace(event, override=None), good) == {12}
+    forced = replace(before, override=FORCED)
+    assert _broken(forced, replace(event, override=None), good) == {12}
     started = replace(before, status=RunStatus.TRIGGERING)
     assert 12 in _broken(started, event, replace(good, run=replace(good.run, status=RunStatus.TRIGGERING)))
 

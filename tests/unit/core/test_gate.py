@@ -252,6 +252,21 @@ def test_asking_afresh_may_bring_a_mended_spec_and_an_override() -> None:
     assert (story.run.spec_digest, story.run.override) == ("e" * 32, FORCED)
 
 
+def test_an_override_is_not_carried_over_to_another_spec() -> None:
+    """G1: whoever set the traits aside did so for the job that was there then, and not for the one that comes instead."""
+    story = Story(override=FORCED)
+    story.tell(EvaluationAsked(at=story.after(300), spec_digest="e" * 32))
+    assert (story.run.spec_digest, story.run.override) == ("e" * 32, None)
+    story.answers(FAIL)
+    assert (story.run.status, story.run.permit) == (RunStatus.PENDING, None)
+
+
+def test_an_override_stays_while_the_spec_does() -> None:
+    story = Story(override=FORCED)
+    story.tell(EvaluationAsked(at=story.after(300), spec_digest=story.run.spec_digest))
+    assert story.run.override == FORCED
+
+
 def test_a_refused_permit_is_earned_anew_at_once_and_then_at_the_usual_pace() -> None:
     story = Story(a_spec()).answers()
     story.tell(StartRefused(at=story.after(300), attempt=1, reason="late"))

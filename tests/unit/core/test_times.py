@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.core.zones import CHANGING, ZONES, changes, instants_of, moments, near_changes, offset, zones
 
-from interlock.core.times import Overlap, format_duration, instant, parse_duration, parse_wall, zone
+from interlock.core.times import Overlap, format_duration, format_instant, instant, parse_duration, parse_wall, zone
 
 NEW_YORK = "America/New_York"
 SPRING = date(2026, 3, 8)
@@ -185,3 +185,8 @@ def test_no_text_at_all_raises_anything_but_value_error(text: str) -> None:
             read(text)
         except ValueError:
             continue
+
+
+def test_an_instant_is_written_in_utc_whatever_zone_it_came_in() -> None:
+    there = datetime(2026, 3, 8, 0, 30, 5, 999, tzinfo=zone("Asia/Tokyo"))
+    assert format_instant(there) == "2026-03-07 15:30:05Z"

@@ -193,6 +193,14 @@ def test_no_reason_shows_the_credentials_or_the_query_of_an_address() -> None:
         assert "s3cret" not in reason
 
 
+def test_what_a_service_echoes_of_the_request_is_not_repeated_where_it_looks_secret() -> None:
+    echo = b"POST /check?token=hunter2-hunter2 -> 400, authorization: Basic aHVudGVyMi1odW50ZXIy"
+    reason = Script(HttpReply(400, (), echo)).ask().reason
+    assert "hunter2" not in reason
+    assert "aHVudGVy" not in reason
+    assert "(redacted)" in reason
+
+
 def test_a_silent_server_is_given_up_at_the_deadline() -> None:
     """BUG-07: over a real socket."""
 

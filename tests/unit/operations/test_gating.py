@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from msgspec.structs import replace
-from tests.acceptance.cli import a_script, starts
+from tests.acceptance.cli import a_project, a_script, starts
 from tests.unit.operations.office import NOW, Office, an_office
 
 from interlock.api import gating as asked
@@ -19,13 +19,16 @@ from interlock.api import running
 from interlock.api.contract import Request
 from interlock.api.controlling import Pause
 from interlock.app.advance import advance
-from interlock.app.gates import GateView
+from interlock.app.gate_views import GateView
+from interlock.config.load import load_project
 from interlock.core.events import JobUnseen
 from interlock.core.ids import parse_run_id
 from interlock.errors import Conflict, InterlockError, Invalid, NotFound, NotReady, Refused
+from interlock.operations.desk import WorkDesk
 from interlock.operations.performing import perform
 from interlock.runtime.clock import SystemPacer
 from interlock.runtime.driver import Driver
+from interlock.runtime.wiring import Interlock
 
 GATE = asked.OpenGate(pipeline_id="orders", holder="etl on node 7")
 NO = 'echo \'{"status":"FAIL","reason":"3 of 4"}\''
@@ -47,6 +50,16 @@ def _mend(office: Office) -> None:
 
 
 # ---------------------------------------------------------------- leave
+
+
+def test_leave_that_is_given_is_measured_like_every_other_start(tmp_path: Path) -> None:
+    a_project(tmp_path, timezone="UTC")
+    with time_machine.travel(NOW), Interlock(load_project(tmp_path), measured=True) as work:
+        perform(GATE, WorkDesk(work, "api:anna"))
+        assert work.observers.metrics is not None
+        shown = work.observers.metrics.render()[1].decode()
+    (line,) = [line for line in shown.splitlines() if line.startswith("interlock_trigger_seconds_count")]
+    assert all(label in line for label in ('type="gate"', 'action="start"', 'outcome="accepted"'))
 
 
 def test_leave_is_given_for_one_attempt_and_its_end_ends_the_run(office: Office) -> None:
@@ -199,7 +212,7 @@ def test_in_shadow_mode_leave_is_given_whatever_the_verdict_is_and_the_verdict_i
     with an_office(tmp_path / "project", check=NO, pipeline="mode: shadow\n") as office:
         gate = _do(office, GATE)
         assert (gate.shadow, gate.run, gate.run_id) == (True, None, "")
-        assert "held it back" in gate.words
+        assert "held it back" in gate.message
         assert any("etl on node 7 began" in line.record.message for line in office.store.timeline("orders", limit=50))
 
 

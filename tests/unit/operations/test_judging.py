@@ -10,9 +10,11 @@ import time_machine
 from tests.unit.operations.office import NOW, Office, a_reader, an_office
 
 from interlock.api.judging import Evaluate, PushTrait, Readiness, Trait, TraitEvaluation, Traits
+from interlock.api.looking import Why
 from interlock.app.arrivals import open_run
 from interlock.app.push_views import PushView
 from interlock.codec.documents import mapping
+from interlock.config.load import load_project
 from interlock.core.chronicle import EventKind
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import ConfigError, Conflict, Invalid, NotFound
@@ -200,6 +202,37 @@ def test_a_push_is_answered_as_clients_of_the_reference_expect_it(office: Office
     )
     assert shown.expires_at == shown.evaluated_at + timedelta(seconds=120)
     assert shown.pushed_by == "api:anna"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({"value": {"a": "x" * 70_000}}, "at most 65536"), ({"ttl": "9" * 100_000}, "such as 30m")],
+)
+def test_a_push_that_is_too_large_to_be_kept_is_refused_in_few_words(
+    office: Office, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Invalid, match=words) as told:
+        push(office, **more)
+    assert len(str(told.value)) < 300
+
+
+def test_who_may_only_push_does_not_learn_the_password_in_the_address_of_a_check(office: Office) -> None:
+    text = PUSHED.replace("pushed", "remote").replace("push,", '"http://anna:hunter2@127.0.0.1:9/?token=swordfish",')
+    (office.root / "pipelines/remote.yaml").write_text(text)
+    office.work.registry.swap(load_project(office.root))
+    with pytest.raises(Conflict, match=r"127\.0\.0\.1:9") as told:
+        push(office, "remote")
+    perform(Evaluate(pipeline_id="remote"), office.desk)
+    why = str(perform(Why(pipeline_id="remote"), office.desk))
+    for words in (str(told.value), why):
+        assert "hunter2" not in words
+        assert "swordfish" not in words
+
+
+def test_a_pushed_reason_is_one_line_that_no_terminal_obeys_as_an_evaluators_is(office: Office) -> None:
+    shown = push(office, reason="fine\x1b[2J\x9b31m\nREADY")
+    assert shown.reason.isprintable()
+    assert shown.reason.startswith("fine")
 
 
 def test_a_push_opens_the_gate_of_a_trait_that_is_pushed(office: Office) -> None:

@@ -173,17 +173,17 @@ def test_a_pipeline_nobody_knows_is_not_found_and_one_without_a_file_is_remember
 
 def test_one_run_of_the_pipeline_can_be_explained(office: Office) -> None:
     run = office.held_back()
-    assert perform(Why(pipeline_id="orders", run=run.key.run_id), office.desk).run_id == run.key.run_id
+    assert perform(Why(pipeline_id="orders", run_id=run.key.run_id), office.desk).run_id == run.key.run_id
     assert perform(Why(pipeline_id="sales"), office.desk).status == "UNKNOWN"
 
 
-@pytest.mark.parametrize("ask", [lambda run: Why(run=run, **ORDERS), lambda run: History(cursor=run, **ORDERS)])
+@pytest.mark.parametrize("ask", [lambda run: Why(run_id=run, **ORDERS), lambda run: History(cursor=run, **ORDERS)])
 def test_a_run_of_another_pipeline_or_of_none_is_no_run_of_this_one(
     office: Office, ask: Callable[[str], Request[Any]]
 ) -> None:
     run = office.held_back().key.run_id
     for text in (run.replace("orders", "sales"), "yesterday", "\0"):
-        with pytest.raises(Invalid, match=r"^(run|cursor): "):
+        with pytest.raises(Invalid, match=r"^(runId|cursor): "):
             perform(ask(text), office.desk)
     with pytest.raises(NotFound):
         perform(ask(run[:-1] + "7"), office.desk)

@@ -23,9 +23,9 @@ from interlock.api.registering import (
     RegisterPipeline,
     RemovePipeline,
 )
+from interlock.clients.redaction import MASK
 from interlock.codec.documents import mapping
 from interlock.config.load import load_project
-from interlock.config.redaction import MASK
 from interlock.core.chronicle import EventKind
 from interlock.errors import ConfigError, Conflict, Invalid, NotFound
 from interlock.operations.desk import WorkDesk
@@ -279,6 +279,9 @@ def test_archetypes_are_shown_in_the_keys_of_their_files(office: Office) -> None
     assert mapping(found.readiness_rule)["type"] == "all-required-pass"
     with pytest.raises(NotFound, match="did you mean 'one-check'"):
         perform(Archetype(archetype_name="one-chek"), office.desk)
+    with pytest.raises(NotFound) as told:
+        perform(Archetype(archetype_name="nothing-like-it"), office.desk)
+    assert str(office.root) not in str(told.value), "where the project lies is nobody's business"
 
 
 def test_calendars_are_listed_with_their_next_day_and_shown_with_more(office: Office) -> None:

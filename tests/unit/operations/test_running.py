@@ -254,6 +254,12 @@ def test_a_report_about_another_attempt_is_a_conflict(slow: Office) -> None:
     assert _do(slow, asked.RunOf(run_id=run_id)).status == "RUNNING"
 
 
+def test_metadata_too_large_for_every_list_of_runs_is_refused_with_its_size(slow: Office) -> None:
+    run = _do(slow, asked.Run(pipeline_id="orders"))
+    with pytest.raises(Invalid, match="metadata: it has 70008 bytes"):
+        _do(slow, asked.CompleteRun(run_id=run.run_id, status="success", metadata={"a": "x" * 70_000}))
+
+
 @pytest.mark.parametrize("status", ["success", "failed"])
 def test_metadata_is_added_to_what_is_known_and_erases_nothing(slow: Office, status: str) -> None:
     run = _do(slow, RUN)
@@ -293,7 +299,7 @@ def test_the_one_run_that_has_not_ended_is_cancelled_and_its_job_stopped(slow: O
     """T-121."""
     _do(slow, RUN)
     view = _do(slow, asked.Cancel(pipeline_id="orders", reason="by mistake"))
-    assert (view.status, view.job_stopped, view.job_words) == ("CANCELLED", True, "its job has stopped")
+    assert (view.status, view.job_stopped, view.job_message) == ("CANCELLED", True, "its job has stopped")
     with pytest.raises(Conflict, match="no run of orders"):
         _do(slow, asked.Cancel(pipeline_id="orders", reason="by mistake"))
     with pytest.raises(Conflict, match="had ended already"):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 
 from interlock.core.ids import ScheduleName
 from interlock.core.pipelines import ScheduleSpec
 from interlock.errors import Invalid, NotFound
-from interlock.operations.slots import chosen_window, named_schedules, past_window
+from interlock.operations.slots import acted_slot, chosen_window, named_schedules, past_window
 from interlock.testing.builders import NOON, a_spec
 
 EARLY = ScheduleSpec(name=ScheduleName("early"), after=time(2))
@@ -56,3 +56,26 @@ def test_a_period_that_is_no_slot_is_not_found_and_one_that_is_none_is_refused()
         past_window(a_spec(schedules=(HOURLY,)), NOON, None, "2026-03-01T07:30")
     with pytest.raises(Invalid, match="not a period"):
         past_window(a_spec(), NOON, None, "yesterday")
+
+
+@pytest.mark.parametrize("at", [NOON, NOON + timedelta(hours=3)])
+def test_what_is_done_to_a_past_slot_does_not_depend_on_the_hour_at_which_it_is_done(at: datetime) -> None:
+    """Today's windows say nothing about which of yesterday's slots is meant."""
+    spec = a_spec(schedules=(LATE, HOURLY))
+    assert acted_slot(spec, at, None, "2026-03-06").schedule == "late"
+    assert acted_slot(spec, at, None, "2026-03-06T14:00").schedule == "hourly"
+    assert acted_slot(spec, at, "hourly", "2026-03-06T14:00").schedule == "hourly"
+    several = a_spec(schedules=(EARLY, LATE))
+    with pytest.raises(Invalid, match="early, late"):
+        acted_slot(several, at, None, "2026-03-06")
+    with_daily = a_spec(schedules=(EARLY, ScheduleSpec(after=time(14))))
+    assert acted_slot(with_daily, at, None, "2026-03-06").schedule == "daily"
+
+
+def test_a_slot_of_a_plan_that_is_no_longer_so_is_found_as_the_current_schedule_s() -> None:
+    """A slot ran before the schedules were changed: it may be run again all the same."""
+    spec = a_spec(schedules=(EARLY, LATE))
+    assert acted_slot(spec, NOON, None, "2026-03-06T14:00").schedule == "early"
+    assert acted_slot(spec, NOON, None, None).period == "2026-03-07"
+    with pytest.raises(Invalid, match="date"):
+        acted_slot(spec, NOON, None, "yesterday")

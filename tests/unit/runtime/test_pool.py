@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
@@ -77,3 +78,20 @@ def test_closing_waits_for_what_is_under_way_and_leaves_no_thread() -> None:
     assert done.is_set()
     caller.join(10)
     assert threading.active_count() <= before + 1, "the timer may still be ending"
+
+
+def test_a_signal_that_does_not_end_the_wait_is_handled_while_the_task_goes_on() -> None:
+    pool = Pool(2)
+    handled = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: handled.set())
+
+    def work() -> bool:
+        # Taken by this thread, so that nothing wakes the one that waits and alone may handle it.
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        return handled.wait(20)
+
+    try:
+        assert pool([work]) == (True,)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        pool.close()

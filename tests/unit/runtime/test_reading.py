@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.acceptance.cli import a_project
 from interlock.config.load import load_project
 from interlock.config.project import Project
 from interlock.errors import StoreError
-from interlock.runtime.reading import open_for_reading
+from interlock.runtime.reading import open_for_reading, with_registered_here
 from interlock.stores.sqlite import SqliteKernel
 
 
@@ -51,3 +52,14 @@ def test_an_empty_file_that_a_full_disk_left_reads_as_empty(project: Project) ->
     project.settings.sqlite_path.touch()
     with open_for_reading(project) as store:
         assert store.runs_of("orders", limit=5) == ()
+
+
+def test_a_store_that_another_process_is_just_making_reads_as_empty(project: Project) -> None:
+    path = project.settings.sqlite_path
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path)) as maker:
+        maker.execute("PRAGMA journal_mode = WAL")
+        assert path.stat().st_size > 0, "the file is there before its tables are"
+        with open_for_reading(project) as store:
+            assert store.runs_of("orders", limit=5) == ()
+        assert with_registered_here(project).pipelines.keys() == {"orders"}

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from interlock.config.project import TlsSpec
 from interlock.server.asked import Asked, keep
-from interlock.server.http import HttpServer
+from interlock.server.httpd import HttpServer
 from interlock.server.keys import LOCAL
 from interlock.server.listening import Address, listen
 

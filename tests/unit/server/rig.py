@@ -102,7 +102,7 @@ class Rig:
             said.setdefault("content-length", str(len(body)))
         parts = [body] if isinstance(body, bytes) else list(body or [b""])
         plain = [*((name.encode(), value.encode()) for name, value in said.items()), *raw_headers]
-        return await self._exchanged(_scope(method, target, plain, address, scheme), parts)
+        return await self._exchanged(a_scope(method, target, plain, address, scheme), parts)
 
     async def _exchanged(self, scope: dict[str, Any], parts: list[bytes]) -> Reply:
         waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
@@ -123,9 +123,14 @@ class Rig:
         return Reply(sent[0]["status"], tuple(sent[0]["headers"]), content)
 
 
-def _scope(
-    method: str, target: str, headers: Sequence[tuple[bytes, bytes]], address: str, scheme: str
-) -> dict[str, Any]:
+def a_scope(
+    method: str,
+    target: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    address: str = "127.0.0.1",
+    scheme: str = "http",
+) -> Any:
+    """Return a request as a server hands it to an application."""
     path, _, query = target.partition("?")
     return {
         "type": "http",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,15 @@ from tests.unit.server.rig import Rig
 from interlock.config.project import ServerSpec
 from interlock.errors import Invalid
 from interlock.server.answers import HttpProblem
+from interlock.server.app import Bounds
 from interlock.server.bodies import Gone, Limits, parsed, query_of, read_json
+from interlock.server.crews import Size
 
 EVALUATE = "/api/pipelines/orders/evaluate"
+
+
+async def aside(work: Callable[[], object]) -> object:
+    return await asyncio.to_thread(work)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +114,7 @@ def test_a_body_in_pieces_ends_where_it_becomes_too_long() -> None:
         return {"type": "http.request", "body": b"x" * 100, "more_body": True}
 
     with pytest.raises(HttpProblem, match="longer than 1000 bytes"):
-        asyncio.run(read_json({}, receive, Limits(size=1000)))
+        asyncio.run(read_json({}, receive, Limits(size=1000), aside))
     assert len(taken) == 11
 
 
@@ -122,7 +130,7 @@ def test_a_body_that_does_not_come_is_not_waited_for_without_end() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(HttpProblem, match=r"within 0\.01 seconds") as caught:
-        asyncio.run(read_json({}, never, Limits(patience=0.01)))
+        asyncio.run(read_json({}, never, Limits(patience=0.01), aside))
     assert caught.value.status == 408
     assert (b"connection", b"close") in caught.value.headers
 
@@ -133,8 +141,40 @@ def test_drops_that_keep_coming_do_not_lengthen_the_wait() -> None:
         return {"type": "http.request", "body": b" ", "more_body": True}
 
     with pytest.raises(HttpProblem) as caught:
-        asyncio.run(read_json({}, drops, Limits(patience=0.05)))
+        asyncio.run(read_json({}, drops, Limits(patience=0.05), aside))
     assert caught.value.status == 408
+
+
+def test_a_large_body_is_taken_apart_where_nobody_else_waits_for_it() -> None:
+    """T-95: a body of half a million lists takes seconds, in which the event loop answers nobody."""
+    asked_of: list[str] = []
+
+    async def noted(work: Callable[[], object]) -> object:
+        def noting() -> object:
+            asked_of.append(threading.current_thread().name)
+            return work()
+
+        return await asyncio.to_thread(noting)
+
+    async def story(body: bytes) -> object:
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return await read_json({}, receive, Limits(), noted)
+
+    assert asyncio.run(story(b'{"a": 1}')) == {"a": 1}
+    assert asked_of == []
+    assert asyncio.run(story(b"[" + b"[],[]," * 50_000 + b"[]]")) == [[]] * 100_001
+    assert len(asked_of) == 1
+    assert threading.current_thread().name not in asked_of
+
+
+def test_more_large_bodies_than_can_be_read_are_refused_and_small_ones_are_not(tmp_path: Path) -> None:
+    with Rig(tmp_path, bounds=Bounds(large=Size(1, -1))) as rig:  # room for none
+        large = rig.ask("POST", EVALUATE, body=b'{"date":"' + b"x" * 20_000 + b'"}')
+        assert (large.status, large.document["code"]) == (429, "busy")
+        assert large.headers["retry-after"] == "1"
+        assert rig.ask("POST", EVALUATE, body=b"{}").status == 200
 
 
 def test_a_caller_who_goes_away_in_the_middle_of_a_body_asked_for_nothing() -> None:
@@ -144,7 +184,7 @@ def test_a_caller_who_goes_away_in_the_middle_of_a_body_asked_for_nothing() -> N
         return messages.pop(0)
 
     with pytest.raises(Gone):
-        asyncio.run(read_json({}, receive, Limits()))
+        asyncio.run(read_json({}, receive, Limits(), aside))
 
 
 def test_nothing_is_read_from_what_has_no_body(rig: Rig) -> None:

@@ -32,6 +32,14 @@ def asked(root: Path) -> int:
     return len(file.read_text().split()) if file.exists() else 0
 
 
+def test_who_may_only_look_keeps_nobody_from_acting(tmp_path: Path) -> None:
+    """T-86: reports take long, and are for every reader."""
+    with Rig(a_project(tmp_path, timezone="UTC"), bounds=Bounds(reports=Size(1, -1))) as rig:
+        assert rig.ask("GET", "/api/shadow-report").status == 429
+        assert rig.ask("POST", "/api/pipelines/orders/evaluate", {}).status == 200
+        assert rig.ask("GET", "/api/pipelines/orders/readiness").status == 200
+
+
 def test_evaluations_under_way_do_not_hold_up_what_is_quick(tmp_path: Path) -> None:
     """T-86, T-84."""
     root = a_waiting_project(tmp_path)

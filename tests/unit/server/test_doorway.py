@@ -76,14 +76,18 @@ def test_headers_have_a_bound(rig: Rig) -> None:
         "app.localhost",
         "[::1]:3000",
         "10.1.2.3",
-        "interlock",
-        "interlock:3000",
         "interlock.example.com",
         "INTERLOCK.example.com:443",
     ],
 )
 def test_an_open_server_answers_to_names_that_nobody_else_can_own(rig: Rig, host: str) -> None:
     assert rig.ask("GET", "/version", headers={"host": host}).status == 200
+
+
+def test_where_others_may_call_names_without_a_dot_are_those_of_containers(tmp_path: Path) -> None:
+    with Rig(tmp_path, ServerSpec(host="0.0.0.0", allow_public=True)) as public:
+        assert public.ask("GET", "/version", headers={"host": "interlock:3000"}).status == 200
+        assert public.ask("GET", "/version", headers={"host": "evil.example"}).status == 403
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,9 @@ def test_an_open_server_answers_to_names_that_nobody_else_can_own(rig: Rig, host
         "",
         "example.com",
         "[evil]:3000",
+        "evil",
+        "evil:3000",
+        "127.1",
     ],
 )
 def test_an_open_server_answers_to_no_name_of_others(rig: Rig, host: str) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from litestar import Request, get, post
 from litestar.response import Stream
-from tests.unit.server.listened import PATIENCE, reply_of, rest, served, until
+from tests.unit.server.listened import PATIENCE, Served, reply_of, rest, served, until
 
 from interlock.config.project import TlsSpec
 from interlock.errors import ConfigError
-from interlock.server import http, patience
+from interlock.server import httpd, patience
 
 pytestmark = pytest.mark.enable_socket
 
@@ -126,7 +126,7 @@ def test_a_later_request_on_a_connection_has_its_own_time() -> None:
 
 def test_a_thousand_connections_that_say_nothing_keep_nobody_from_being_answered() -> None:
     with served(hello) as it:
-        assert http.connections() > 1_200
+        assert httpd.connections() > 1_200
         idle = [it.call() for _ in range(1_000)]
         try:
             for _ in range(20):
@@ -134,6 +134,27 @@ def test_a_thousand_connections_that_say_nothing_keep_nobody_from_being_answered
         finally:
             for each in idle:
                 each.close()
+
+
+def test_connections_beyond_the_most_take_no_files_from_those_that_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httpd, "connections", lambda: 3)
+    with served(hello) as it:
+        held = [it.call() for _ in range(3)]
+        try:
+            with it.call() as beyond:
+                assert rest(beyond) == b""
+            held.pop().close()
+            held.pop().close()
+            until(lambda: b"hello" in _answered(it))
+        finally:
+            for each in held:
+                each.close()
+
+
+def _answered(it: Served) -> bytes:
+    with it.call() as caller:
+        caller.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return rest(caller)
 
 
 def test_headers_without_end_are_refused() -> None:
@@ -212,7 +233,7 @@ def test_with_a_certificate_everything_is_encrypted(certificate: TlsSpec) -> Non
 
 
 def test_old_versions_of_tls_are_not_spoken(certificate: TlsSpec) -> None:
-    assert http.context_of(certificate).minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert httpd.context_of(certificate).minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 def test_where_callers_need_a_certificate_those_without_are_not_let_in(certificate: TlsSpec) -> None:
@@ -248,4 +269,4 @@ def test_a_certificate_that_cannot_be_used_is_told_before_anything_begins(
         ]
         subprocess.run(argv, check=True, capture_output=True, timeout=60)
     with pytest.raises(ConfigError, match=r"server\.tls cannot be used.*nothing was started"):
-        http.context_of(TlsSpec(cert_file=certificate.cert_file, key_file=key))
+        httpd.context_of(TlsSpec(cert_file=certificate.cert_file, key_file=key))

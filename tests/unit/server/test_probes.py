@@ -10,25 +10,25 @@ from tests.unit.server.listened import served
 
 from interlock.errors import StoreUnavailable
 from interlock.server.app import OPEN_PATHS
+from interlock.server.health import Health, Seen, StoreLook
 from interlock.server.probes import PATHS, probes
-from interlock.server.vitals import Seen, StoreLook, Vitals
 from interlock.testing.builders import NOON
 from interlock.testing.clock import FakeClock
 
 pytestmark = pytest.mark.enable_socket
 
 
-def _vitals(trouble: str = "") -> Vitals:
+def _health(trouble: str = "") -> Health:
     def look() -> Seen:
         if trouble:
             raise StoreUnavailable(trouble)
         return Seen()
 
-    return Vitals(FakeClock(NOON), StoreLook(look, lambda _line: None, deadline=timedelta(seconds=20)))
+    return Health(FakeClock(NOON), StoreLook(look, lambda _line: None, deadline=timedelta(seconds=20)))
 
 
 def test_a_server_that_is_well_says_so_on_all_three() -> None:
-    with served(*probes(_vitals())) as it:
+    with served(*probes(_health())) as it:
         replies = [it.get(path) for path in PATHS]
     assert [reply.status for reply in replies] == [200, 200, 200]
     assert replies[0].body == replies[1].body == b'{"status":"ok"}'
@@ -38,7 +38,7 @@ def test_a_server_that_is_well_says_so_on_all_three() -> None:
 
 def test_a_server_without_its_store_is_degraded_and_alive() -> None:
     """T-92."""
-    with served(*probes(_vitals("cannot write /srv/db"))) as it:
+    with served(*probes(_health("cannot write /srv/db"))) as it:
         health, live, ready = (it.get(path) for path in PATHS)
     assert (health.status, health.body) == (503, b'{"status":"degraded"}')
     assert (live.status, live.body) == (200, b'{"status":"ok"}')
@@ -50,9 +50,9 @@ def test_a_server_without_its_store_is_degraded_and_alive() -> None:
 
 
 def test_a_server_about_to_leave_is_not_sent_anything_and_not_killed() -> None:
-    vitals = _vitals()
-    vitals.draining = True
-    with served(*probes(vitals)) as it:
+    health = _health()
+    health.draining = True
+    with served(*probes(health)) as it:
         assert [it.get(path).status for path in PATHS] == [200, 200, 503]
         assert json.loads(it.get("/readyz").body)["status"] == "draining"
 

@@ -103,12 +103,13 @@ def test_a_store_that_does_not_answer_is_not_taken_for_nothing_being_there(
     """T-93."""
 
     def fail(*_: object, **__: object) -> None:
-        raise StoreUnavailable("the disk is gone")
+        raise StoreUnavailable(f"cannot read {rig.root}/.interlock/interlock.db: the disk is gone")
 
     monkeypatch.setattr(type(rig.work.store), "runs_of", fail)
     reply = rig.ask("GET", "/api/pipelines/orders/runs")
     assert reply.status == 503
     assert reply.document["code"] == "store_unavailable"
+    assert reply.document["detail"] == "cannot read .interlock/interlock.db: the disk is gone", "and not where it lies"
     assert reply.headers["retry-after"]
 
 

@@ -21,7 +21,7 @@ from interlock.errors import StoreUnavailable
 from interlock.runtime.watchdog import Watchdog
 from interlock.runtime.watching import Watching
 from interlock.runtime.wiring import Interlock
-from interlock.server.http import HttpServer
+from interlock.server.httpd import HttpServer
 from interlock.server.listening import Address, listen
 from interlock.server.serving import Ended, Serving, Wanted
 

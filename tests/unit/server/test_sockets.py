@@ -17,7 +17,7 @@ from tests.unit.server.test_crews import a_waiting_project, asked
 
 from interlock.config.project import ServerSpec
 from interlock.server.app import Bounds
-from interlock.server.http import HttpServer
+from interlock.server.httpd import HttpServer
 from interlock.server.listening import Address, listen
 
 EVALUATE = b"POST /api/pipelines/orders/evaluate HTTP/1.1\r\nhost: localhost\r\n"
@@ -186,6 +186,7 @@ def test_a_caller_who_goes_away_in_the_middle_of_a_body_has_asked_for_nothing(
         b"GET / HTTP/1.1\r\nhost: a\r\nbad header\r\n\r\n",
         b"GET /\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n",
+        EVALUATE + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" + EVALUATE + b"\r\n",
         b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 200_000 + b"\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
     ],

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from interlock.core.chronicle import EventKind, EventRecord
 from interlock.core.ids import DEFAULT_SCHEDULE, PipelineName, Slot
 from interlock.core.periods import Period
 from interlock.errors import Busy, Invalid, ServerUnavailable
+from interlock.runtime import timelines
 from interlock.runtime.wiring import Interlock
 from interlock.server import hub as hubs
 from interlock.server.answers import problem_answer
@@ -32,6 +34,11 @@ from interlock.server.hub import Hub, Memory, Wanted
 from interlock.server.stream import frames, stream_of, wanted_of
 
 pytestmark = pytest.mark.enable_socket
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timelines, "EVERY", timedelta(milliseconds=50))
 
 
 class Told(NamedTuple):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.stores.sensor_writing import DAY, LANDING, NOON, ORDERS, held, put, told
 
 from interlock.codec.documents import document, mapping
 from interlock.core.ids import PipelineName
@@ -16,14 +17,12 @@ from interlock.core.periods import Period
 from interlock.errors import Contention, Invalid, StoreUnavailable, UnreadableRecord
 from interlock.ports.sensors import (
     AddToSet,
-    Delivery,
     Increment,
     MergeData,
     PutData,
     Sensor,
     SensorChange,
     SensorId,
-    Written,
     place_of,
 )
 from interlock.stores import keys
@@ -34,29 +33,10 @@ from interlock.stores.sensors import REMEMBERED, SensorRows
 from interlock.stores.sqlite import SqliteKernel
 from interlock.testing.conformance.kernel_values import at_once
 
-NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)
-ORDERS = PipelineName("orders")
-LANDING = SensorId(ORDERS, "landing")
-DAY = SensorId(ORDERS, "landing", Period("2026-03-07"))
-
 
 @pytest.fixture
 def rows(kernel: Kernel) -> SensorRows:
     return SensorRows(kernel)
-
-
-def told(by: str = "anna", delivery_id: str = "", *, later: int = 0) -> Delivery:
-    return Delivery(at=NOON + timedelta(seconds=later), by=by, delivery_id=delivery_id)
-
-
-def put(rows: SensorRows, data: dict[str, Any], which: SensorId = LANDING, delivery_id: str = "") -> Written:
-    return rows.write(which, PutData(document(data)), told(delivery_id=delivery_id))
-
-
-def held(rows: SensorRows, which: SensorId = LANDING) -> dict[str, Any]:
-    sensor = rows.sensor(which)
-    assert sensor is not None
-    return mapping(sensor.data)
 
 
 # ---------------------------------------------------------------- what writes do

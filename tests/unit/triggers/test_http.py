@@ -200,6 +200,25 @@ def test_what_a_target_echoes_of_our_secrets_is_not_repeated(
     assert "swordfish" not in str(error)
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        b"POST /hook?token=hunter2-hunter2 failed",
+        b'{"sent": {"password": "hunter2-hunter2"}}',
+        b"authorization: Basic aHVudGVyMi1odW50ZXIy",
+        b"no route for https://anna:hunter2-hunter2@jobs.example.com/x",
+    ],
+)
+def test_what_a_target_echoes_of_the_request_is_not_repeated_where_it_looks_secret(
+    client: HttpClient, echo: bytes
+) -> None:
+    """T-76: addresses and bodies hold secrets, too."""
+    error = refused(client, reply("400 Bad", echo))
+    assert "hunter2" not in str(error)
+    assert "aHVudGVy" not in str(error)
+    assert "(redacted)" in str(error)
+
+
 def test_a_success_too_large_to_read_is_a_success_when_nothing_in_it_is_wanted(client: HttpClient) -> None:
     assert start(client, reply("200 OK", b"x" * 200_000)).id == f"{RUN_ID}/1"
     error = refused(client, reply("200 OK", b"x" * 200_000), runIdPath="id")

@@ -23,7 +23,7 @@ from interlock.app.control_views import MarkerList
 from interlock.app.late import LateArrivalList
 from interlock.app.queries import EventsView, RunsView
 from interlock.app.views import EventView, StatusView
-from interlock.app.watchviews import ExpectationList, ExpectationView, StatusList
+from interlock.app.watch_views import ExpectationList, ExpectationView, StatusList
 from interlock.client.asking import AsyncAsking, async_pages
 
 
@@ -42,13 +42,13 @@ class AsyncLooking(AsyncAsking):
         """Say how every pipeline stands, by name, and which watchers and watchdogs are at work."""
         return await self.ask(AllStatus(limit=limit, cursor=cursor))
 
-    async def why(self, pipeline_id: str, *, run: str | None = None) -> explain.Why:
+    async def why(self, pipeline_id: str, *, run_id: str | None = None) -> explain.Why:
         """Give the reasons behind what was decided last about a pipeline, or about one of its runs.
 
         Raises:
             NotFound: there is no such pipeline or run.
         """
-        return await self.ask(Why(pipeline_id=pipeline_id, run=run))
+        return await self.ask(Why(pipeline_id=pipeline_id, run_id=run_id))
 
     async def history(self, pipeline_id: str, *, limit: int = 20, cursor: str | None = None) -> RunsView:
         """List the runs of a pipeline, newest first, each with its attempts.

@@ -74,7 +74,7 @@ class AsyncRerunning(AsyncAsking):
         reason: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> RerunView:
-        """Tell how the job of a rerun ended. The same report may be repeated: it is taken once.
+        """Tell how the job of a rerun ended. A report that names its attempt may be repeated: it is taken once.
 
         Raises:
             NotFound: there is no such rerun.

@@ -78,7 +78,7 @@ class AsyncRunning(AsyncAsking):
         reason: str = "",
         metadata: Mapping[str, Any] | None = None,
     ) -> CompletedView:
-        """Tell how the job of a run ended. The same report may be repeated: it is taken once, and `known` says so.
+        """Tell how the job of a run ended. One that names its attempt may be repeated: it is taken once; `known` says so.
 
         Args:
             run_id: the run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from interlock.api.gating import KeepGate, OpenGate, Ping
-from interlock.app.gates import GateView, PingView
+from interlock.app.gate_views import GateView, PingView
 from interlock.app.views import RunView
 from interlock.client.asking import Asking
 from interlock.client.values import named

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from interlock.clients.http import HttpTrouble
+from interlock.clients.redaction import without_secrets
 from interlock.codec.evaluator_protocol import failure, shown
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.evaluators.builtin.context import Context, expand
@@ -64,7 +65,8 @@ class HttpJson:
             found = msgspec.json.decode(reply.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             said = f"{place_of(url)} answered with something that is not JSON ({exc})"
-            return failure(FailureCategory.PERMANENT, f"{said}: {shown(reply.body[:2000].decode(errors='replace'))}")
+            words = shown(without_secrets(reply.body[:2000].decode(errors="replace")))
+            return failure(FailureCategory.PERMANENT, f"{said}: {words}")
         return self._judged(found)
 
     def _judged(self, found: Any) -> Answer:

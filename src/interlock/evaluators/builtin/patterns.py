@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 LONGEST_PATTERN: Final = 200
 LONGEST_TEXT: Final = 1000
 MOST_STATES: Final = 500
+MOST_PARTS: Final = 5_000
 DEEPEST: Final = 20
 
 _COUNT: Final = re.compile(r"\{(\d{1,4})(,?)(\d{0,4})\}", re.ASCII)
@@ -86,6 +87,7 @@ class _Machine:
     def __init__(self, node: _Node) -> None:
         self._edges: list[tuple[_Chars, int] | None] = []
         self._jumps: list[list[int]] = []
+        self._parts = 0
         start = self._state()
         self._end = self._add(node, start)
         self._reached = [self._reach(state) for state in range(len(self._edges))]
@@ -114,6 +116,10 @@ class _Machine:
 
     def _add(self, node: _Node, start: int) -> int:
         """Add what leads from a state through a node; return the state behind it."""
+        # Nothing, again and again, needs no state: `((){9999}){9999}` is to be stopped, too.
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise BadPattern(f"the pattern has more than {MOST_PARTS} parts: make its repetitions smaller")
         match node:
             case _Chars():
                 end = self._state()

@@ -95,6 +95,12 @@ def test_a_service_that_repeats_the_secret_does_not_reach_the_reason() -> None:
     assert "bad token ${TOKEN}" in answer.reason
 
 
+def test_a_service_that_repeats_a_secret_of_its_own_address_does_not_reach_the_reason() -> None:
+    answer, _ = ask(b"<html>/lag?token=written-out", 200, equals=1)
+    assert "written-out" not in answer.reason
+    assert "(redacted)" in answer.reason
+
+
 @pytest.mark.parametrize(
     ("config", "fragment"),
     [

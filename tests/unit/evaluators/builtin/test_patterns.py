@@ -12,6 +12,7 @@ from interlock.evaluators.builtin.patterns import (
     DEEPEST,
     LONGEST_PATTERN,
     LONGEST_TEXT,
+    MOST_PARTS,
     MOST_STATES,
     BadPattern,
     Pattern,
@@ -104,6 +105,8 @@ def test_what_matches_and_what_does_not(text: str, yes: list[str], no: list[str]
         ("(a{99}){99}", f"more than {MOST_STATES} states"),
         ("((a{9}){9}){9}", f"more than {MOST_STATES} states"),
         ("a{9999}", f"more than {MOST_STATES} states"),
+        ("((((){9999}){9999}){9999}){9999}", f"more than {MOST_PARTS} parts"),
+        ("(((){0,9999}){9999}){9999}", "more than"),
         ("(" * (DEEPEST + 1) + ")" * (DEEPEST + 1), "nested more than"),
     ],
 )

@@ -52,7 +52,7 @@ class ReadyView(View, frozen=True, kw_only=True, rename="camel"):
     peers: tuple[PeerView, ...]
 
 
-class Pulse(NamedTuple):
+class SignOfLife(NamedTuple):
     """A part of this process: when it last got on, how long it may take over the next time, and whether it is there."""
 
     name: str
@@ -126,7 +126,7 @@ class StoreLook:
 
     def _begin(self, now: float) -> Future[Looked]:
         self._began, self._under_way = now, Future()
-        threading.Thread(target=self._do, args=(self._under_way,), name="interlock-vitals", daemon=True).start()
+        threading.Thread(target=self._do, args=(self._under_way,), name="interlock-health", daemon=True).start()
         return self._under_way
 
     def _do(self, looking: Future[Looked]) -> None:
@@ -150,15 +150,15 @@ class StoreLook:
             self._say("the store can be used again")
 
 
-class Vitals:
+class Health:
     """How the process is. `broken` counts the pipelines whose files cannot be used; `draining` says that it leaves."""
 
     def __init__(
-        self, clock: Clock, store: StoreLook, pulses: Sequence[Pulse] = (), broken: Callable[[], int] = lambda: 0
+        self, clock: Clock, store: StoreLook, signs: Sequence[SignOfLife] = (), broken: Callable[[], int] = lambda: 0
     ) -> None:
         self._clock = clock
         self._store = store
-        self._pulses = tuple(pulses)
+        self._signs = tuple(signs)
         self._broken = broken
         self._began = clock.now()
         self._since: dict[str, datetime] = {}
@@ -170,7 +170,7 @@ class Vitals:
         now = self._clock.now()
         checks = [
             self._check("store", now, looked.trouble),
-            *(self._pulsing(pulse, now) for pulse in self._pulses),
+            *(self._progressing(sign, now) for sign in self._signs),
             self._check("configuration", now, self._of_files(looked.seen), counts=False),
             self._check("draining", now, "the process is about to leave" if self.draining else ""),
         ]
@@ -190,16 +190,16 @@ class Vitals:
         view = await self.ready()
         return all(check.ok or not check.counts for check in view.checks if check.name != "draining")
 
-    def _pulsing(self, pulse: Pulse, now: datetime) -> CheckView:
-        last = pulse.progress()
+    def _progressing(self, sign: SignOfLife, now: datetime) -> CheckView:
+        last = sign.progress()
         age = now - (last or self._began)
         trouble = ""
-        if not pulse.alive() and not self.draining:
-            trouble = f"the {pulse.name} of this process is dead"
-        elif age > pulse.patience and not self.draining:
+        if not sign.alive() and not self.draining:
+            trouble = f"the {sign.name} of this process is dead"
+        elif age > sign.patience and not self.draining:
             span = format_duration(timedelta(seconds=int(age.total_seconds())))
-            trouble = f"the {pulse.name} has not got on for {span}, and should within {format_duration(pulse.patience)}"
-        return self._check(pulse.name, now, trouble, age=_age(last, now))
+            trouble = f"the {sign.name} has not got on for {span}, and should within {format_duration(sign.patience)}"
+        return self._check(sign.name, now, trouble, age=_age(last, now))
 
     def _of_files(self, seen: Seen) -> str:
         broken = self._broken()

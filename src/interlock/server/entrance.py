@@ -11,6 +11,7 @@ import math
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_network
 from time import monotonic
@@ -27,7 +28,7 @@ from interlock.server.asked import Asked, keep
 from interlock.server.audit import Audit
 from interlock.server.bodies import Gone
 from interlock.server.doorway import SAFE, HouseRules, headers_of, require_plain_address
-from interlock.server.keys import LOCAL, Caller, KeyRing
+from interlock.server.keys import LOCAL, Caller, KeyRing, cannot_be_guessed
 from interlock.server.throttle import Grant, Throttle
 from interlock.telemetry.about import about
 
@@ -52,10 +53,10 @@ _GUESS_RATE: Final = 1 / 6
 _LOOK_AGAIN: Final = 2.0
 _GONE: Final = 499
 _STOPPING: Final = "the server is stopping: what was asked may or may not be done, so look before asking again"
-_KNOWN_WRONG: Final = 1000
+_KNOWN: Final = 1000
 
 
-class Gate:
+class Entrance:
     """The way in and out. `open_paths` need no key: exactly they, not what begins or ends with them."""
 
     def __init__(
@@ -77,6 +78,7 @@ class Gate:
         self._throttle = Throttle(spec.rate, spec.burst, elapsed)
         self._guesses = Throttle(_GUESS_RATE, _GUESSES, elapsed)
         self._wrong: dict[tuple[str, bytes], None] = {}
+        self._right: dict[tuple[str, bytes], None] = {}
         self._looked_at = elapsed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,9 +130,7 @@ class Gate:
         asked.route = str(inner.get("path_template", ""))
 
     def _caller(self, asked: Asked) -> Caller:
-        if self._elapsed() - self._looked_at >= _LOOK_AGAIN:
-            self._looked_at = self._elapsed()
-            self._ring.look_again()
+        self._look_again()
         if not self._ring.needed:
             return LOCAL
         token = _token_of(asked.headers)
@@ -138,21 +138,32 @@ class Gate:
             raise Unauthorized("this takes an API key: send it as X-API-Key, or as Authorization: Bearer …")
         place = (_neighbourhood(asked.address), sha256(token).digest())
         guess = self._guesses.look(place[0])
-        if not guess.allowed and place not in self._wrong:
-            raise Busy("too many wrong API keys came from this address", retry_after=timedelta(seconds=guess.wait))
-        caller = self._ring.find(token)
+        # Somebody who guesses must not lock out those who ask from the same address, such as through the same proxy.
+        sound = place in self._right or cannot_be_guessed(token)
+        caller = self._ring.find(token) if guess.allowed or sound or place in self._wrong else None
         if caller is None:
+            if not guess.allowed and place not in self._wrong:
+                raise Busy("too many wrong API keys came from this address", retry_after=timedelta(seconds=guess.wait))
             self._note_wrong(asked, place)
             raise Unauthorized("this API key is not known here: it may have been taken away, or be of another server")
+        _remember(self._right, place)
+        asked.known = partial(self._still_known, caller)
         return caller
+
+    def _look_again(self) -> None:
+        if self._elapsed() - self._looked_at >= _LOOK_AGAIN:
+            self._looked_at = self._elapsed()
+            self._ring.look_again()
+
+    def _still_known(self, caller: Caller) -> bool:
+        self._look_again()
+        return caller in self._ring.callers
 
     def _note_wrong(self, asked: Asked, place: tuple[str, bytes]) -> None:
         # A job with an old key repeats one wrong key for ever, and should not lock its neighbours out; guessing takes many.
         if place not in self._wrong:
             self._guesses.take(place[0])
-            self._wrong[place] = None
-            while len(self._wrong) > _KNOWN_WRONG:
-                del self._wrong[next(iter(self._wrong))]
+            _remember(self._wrong, place)
             _log.warning("an unknown API key came from %s (request %s)", asked.address, asked.request_id)
 
     def _bucket_of(self, asked: Asked) -> str:
@@ -203,6 +214,13 @@ class _Leaving:
         yield b"ratelimit-limit", b"%d" % self._burst
         yield b"ratelimit-remaining", b"%d" % self.grant.left
         yield b"ratelimit-reset", b"%d" % math.ceil(self.grant.full)
+
+
+def _remember(places: dict[tuple[str, bytes], None], place: tuple[str, bytes]) -> None:
+    places.pop(place, None)
+    places[place] = None
+    while len(places) > _KNOWN:
+        del places[next(iter(places))]
 
 
 def _neighbourhood(address: str) -> str:

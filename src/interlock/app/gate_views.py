@@ -24,7 +24,7 @@ class GateView(View, frozen=True, kw_only=True, rename="camel"):
     valid_until: datetime | None
     valid_seconds: float | None
     heartbeat_seconds: float | None
-    words: str
+    message: str
     run: RunView | None
 
 

@@ -41,7 +41,7 @@ class Kept(Runs, DueIndex, Protocol):
     """Runs, and what is due."""
 
 
-class Body(NamedTuple):
+class Sampled(NamedTuple):
     """What is looked at."""
 
     kernel: Kernel
@@ -51,11 +51,11 @@ class Body(NamedTuple):
     clock: Clock
 
 
-class Pulse:
+class Sampler:
     """Tells how things stand. Safe to call from many threads, of which one looks. `elapsed` tells seconds."""
 
-    def __init__(self, body: Body, *, elapsed: Callable[[], float] = monotonic) -> None:
-        self._body = body
+    def __init__(self, sampled: Sampled, *, elapsed: Callable[[], float] = monotonic) -> None:
+        self._sampled = sampled
         self._elapsed = elapsed
         self._lock = threading.Lock()
         self._seen: Vitals | None = None
@@ -75,10 +75,10 @@ class Pulse:
     def _look(self) -> Vitals:
         began = self._elapsed()
         try:
-            self._body.kernel.ping()
+            self._sampled.kernel.ping()
         except InterlockError:
             return Vitals(store_up=False, store_ping=self._elapsed() - began, lanes=loads(self.lanes))
-        ping, at = self._elapsed() - began, self._body.clock.now()
+        ping, at = self._elapsed() - began, self._sampled.clock.now()
         due = _unless_trouble(self._due, at) or (None, {})
         alerts = _unless_trouble(self._alerts, at) or ({}, {})
         members = _unless_trouble(self._attendance, at) or ({}, {})
@@ -95,7 +95,7 @@ class Pulse:
         )
 
     def _due(self, at: datetime) -> tuple[float | None, dict[str, float]]:
-        rows = self._body.store.due(at, _DUE)
+        rows = self._sampled.store.due(at, _DUE)
         ages = {"wish": 0.0, "event": 0.0}
         for row in reversed(rows):
             if row.kind is DueKind.WISH:
@@ -107,7 +107,7 @@ class Pulse:
     def _alerts(self, at: datetime) -> tuple[dict[str, int], dict[str, float]]:
         found = Counter({str(level): 0 for level in AlertLevel})
         oldest = 0.0
-        for record in self._body.dispatches.alerts(limit=_ALERTS, open_only=True):
+        for record in self._sampled.dispatches.alerts(limit=_ALERTS, open_only=True):
             found[str(record.alert.level)] += 1
             oldest = max([oldest, *(_since(due_at, at) for due_at in _untold(record))])
         return dict(found), {"alert": oldest}
@@ -116,7 +116,7 @@ class Pulse:
         living: dict[str, int] = {}
         ages: dict[str, float] = {}
         for role in ROLES:
-            members = self._body.members.members(role)
+            members = self._sampled.members.members(role)
             living[role] = sum(at < member.until for member in members)
             if members:
                 ages[role] = _since(max(member.progress_at or member.joined_at for member in members), at)
@@ -125,7 +125,7 @@ class Pulse:
     def _active(self, _at: datetime) -> int:
         found, after = 0, None
         while found < COUNTED:
-            page = self._body.store.active_runs(limit=_PAGE, after=after)
+            page = self._sampled.store.active_runs(limit=_PAGE, after=after)
             found += len(page)
             if len(page) < _PAGE:
                 break

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from interlock.api.contract import Request
 from interlock.api.gating import KeepGate, OpenGate, Ping
 from interlock.api.running import CompleteRun
-from interlock.app.gates import GateView
+from interlock.app.gate_views import GateView
 from interlock.client.exchange import Pause
 from interlock.client.settings import Seconds, seconds_of
 from interlock.codec.documents import canonical
@@ -30,7 +30,9 @@ from interlock.core.traits import FailureCategory
 from interlock.errors import (
     Busy,
     ConfigError,
+    Conflict,
     Contention,
+    Declined,
     InterlockError,
     Invalid,
     NotReady,
@@ -197,13 +199,16 @@ def opening(asked: Wanted, took: Callable[[GateRun], None], *, clock: Callable[[
             gate: GateView = yield Asked(request)
         except (NotReady, *PASSING) as exc:
             if isinstance(exc, NotReady):
-                # The run is there now and waits: to ask for another one once more would be refused.
-                heard, request = True, replace(request, again=False, reason="")
+                # The run is there now and waits: another one of the slot, or of the next slot, is not what was asked for.
+                heard, request = True, replace(pinned(request, exc), again=False, reason="")
             # A server that was never heard may be the wrong address: that is no reason to wait for hours.
             if asked.on_not_ready == "raise" or not heard or clock() >= until:
                 raise
             _log.info("%s may not start yet, asking again in %.0f seconds: %s", asked.pipeline_id, pause, exc)
         else:
+            if gate.valid_seconds and clock() - began >= gate.valid_seconds:
+                # Most of that may have been the traits' own time. The same leave is given again, and at once.
+                began, gate = yield from _once_more(request, gate, began, clock)
             run = GateRun(gate)
             if gate.valid_seconds is not None and clock() - began >= gate.valid_seconds:
                 yield from closing(run, TimeoutError("the leave to run the job came after its time was over"))
@@ -212,6 +217,27 @@ def opening(asked: Wanted, took: Callable[[GateRun], None], *, clock: Callable[[
             return
         yield Pause(min(pause, max(until - clock(), 0.0)))
         pause = min(pause * 1.5, LONGEST_LOOK)
+
+
+def _once_more(
+    request: OpenGate, gate: GateView, began: float, clock: Callable[[], float]
+) -> Generator[Asked | Pause, Any, tuple[float, GateView]]:
+    again = clock()
+    try:
+        found: GateView = yield Asked(request)
+    except InterlockError:
+        return began, gate
+    return again, found
+
+
+def pinned(request: OpenGate, error: Declined) -> OpenGate:
+    """Return what is asked next, after a no: about the same slot, whatever slot is the current one by then."""
+    run = error.details.get("run")
+    found = run if isinstance(run, dict) else {}
+    schedule, date = found.get("scheduleId"), found.get("date")
+    if request.date is not None or not (isinstance(schedule, str) and isinstance(date, str)):
+        return request
+    return replace(request, schedule=schedule, date=date)
 
 
 def closing(run: GateRun, error: BaseException | None, *, clock: Callable[[], float] = monotonic) -> Talk:
@@ -256,12 +282,13 @@ def beating(run: GateRun, seconds: float) -> Talk:
         yield Pause(seconds)
         try:
             yield Asked(KeepGate(run_id=run.run_id, attempt=run.attempt), max(seconds, 5.0))
-        except PASSING as exc:
-            _log.warning("that the job of run %s lives was not heard, and is told again: %s", run.run_id, exc)
-        except InterlockError as exc:
+        except Conflict as exc:
             run.cancelled = True
             _log.warning("the job of run %s is not wanted any more, and should stop: %s", run.run_id, exc)
             return
+        except InterlockError as exc:
+            # Whatever else it is, a key that was withdrawn or a server that is away, it says nothing about the run.
+            _log.warning("that the job of run %s lives was not heard, and is told again: %s", run.run_id, exc)
 
 
 def category_for(error: BaseException) -> FailureCategory:

@@ -1,9 +1,12 @@
-"""Configuration that people are shown, without the secrets in it. References such as `${env:NAME}` stay: they are none."""
+"""What people are shown without the secrets in it: configuration, and what others make of it.
+
+References such as `${env:NAME}` stay: they are none.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 MASK: Final = "(redacted)"
@@ -25,6 +28,7 @@ _PAIR: Final = re.compile(
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\$\{[^}]*\}|(?:(?:Bearer|Basic|Token)[ ])?[^\s&;,\"'}\]]+)",
     re.IGNORECASE,
 )
+_QUOTED: Final = re.compile(r"the (text) (?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|the (number) [^\s,]+")
 _HARMLESS_HEADERS: Final = ("accept", "content-type", "user-agent")
 _HEADERS: Final = "headers"
 
@@ -41,7 +45,14 @@ def redacted(value: Any, *, secret: bool = False) -> Any:
         return _listed(list(value), secret=secret)
     if secret:
         return _blotted(value)
-    return _text(value) if isinstance(value, str) else value
+    return without_secrets(value) if isinstance(value, str) else value
+
+
+def said_of(path: Iterable[str | int], words: str) -> str:
+    """Return what is wrong with the value at a path, without the value where it may be a secret."""
+    if any(isinstance(step, str) and (step.lower() == _HEADERS or sounds_secret(step)) for step in path):
+        words = _QUOTED.sub(lambda found: f"a {found[1] or found[2]}", words)
+    return without_secrets(words)
 
 
 def _under(key: str, value: Any, *, secret: bool) -> Any:
@@ -73,7 +84,8 @@ def _blotted(value: Any) -> Any:
     return "".join(part if place % 2 else MASK for place, part in enumerate(parts) if part)
 
 
-def _text(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """Return a text without what looks like a secret in it: what others repeat of a request holds those of the request."""
     text = _USERINFO.sub(lambda found: _blotted(found[0]), text) if "@" in text else text
     return _PAIR.sub(lambda found: found["key"] + _quoted(found["value"]), text)
 

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.app.yard import DAILY, HOUR, MORNING, Yard
 
-from interlock.app import watchviews
-from interlock.app.watchviews import ExpectationList, ExpectationView, expectation_list, is_wrong
+from interlock.app import watch_views
+from interlock.app.watch_views import ExpectationList, ExpectationView, expectation_list, is_wrong
 from interlock.core.agenda import expected
 from interlock.core.schedules import windows
 
@@ -33,7 +33,7 @@ def _everything(_view: ExpectationView) -> bool:
 
 
 def test_what_is_asked_for_is_searched_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchviews, "_PAGE", 4)
+    monkeypatch.setattr(watch_views, "_PAGE", 4)
     yard = Yard()
     days(yard, 10)
     assert [view.date for view in shown(yard).items] == [f"2026-03-{day:02}" for day in range(16, 6, -1)]
@@ -43,8 +43,8 @@ def test_what_is_asked_for_is_searched_page_by_page(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_search_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchviews, "_PAGE", 2)
-    monkeypatch.setattr(watchviews, "LOOKED_AT", 6)
+    monkeypatch.setattr(watch_views, "_PAGE", 2)
+    monkeypatch.setattr(watch_views, "LOOKED_AT", 6)
     yard = Yard()
     days(yard, 10)
     assert len(shown(yard).items) == 6

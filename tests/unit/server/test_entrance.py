@@ -16,6 +16,7 @@ from interlock.api.contract import Role
 from interlock.config.project import ServerSpec
 from interlock.server.audit import UNSIGNED
 from interlock.server.doorway import SAFE
+from interlock.server.keys import new_key
 from interlock.server.routes import kinds
 from interlock.server.throttle import Throttle
 
@@ -256,11 +257,47 @@ def test_guessing_keys_is_stopped_and_one_old_key_that_comes_again_and_again_is_
         guesses = [own.ask("GET", "/version", key=f"guess-{number}").status for number in range(30)]
         assert guesses[:8] == [401] * 8
         assert guesses[-10:] == [429] * 10
-        assert own.ask("GET", "/version", key=TOKEN).status == 429
+        assert own.ask("GET", "/version", key="another-guess").status == 429
         assert own.ask("GET", "/version", key=TOKEN, address="10.0.0.7").status == 200
     assert "old-key-of-a-job" not in caplog.text
     assert "guess-1" not in caplog.text
     assert "an unknown API key came from 127.0.0.1" in caplog.text
+
+
+def test_somebody_who_guesses_locks_out_nobody_who_asks_from_the_same_address(tmp_path: Path) -> None:
+    """T-71: behind a proxy everybody comes from one address, and jobs must not stop because somebody guesses there."""
+    fresh, chosen = new_key().token, "chosen-by-a-person"
+    keys = (ADMIN, a_key(fresh, "read", name="fresh"), a_key(chosen, "read", name="chosen"))
+    with Rig(tmp_path, with_keys(*keys)) as own:
+        assert own.ask("GET", "/version", key=TOKEN).status == 200
+        assert own.ask("GET", "/version", key=new_key().token).status == 401
+        for number in range(30):
+            own.ask("GET", "/version", key=f"guess-{number}")
+        assert own.ask("GET", "/version", key=TOKEN).status == 200, "it was right before"
+        assert own.ask("GET", "/version", key=fresh).status == 200, "such keys cannot be guessed"
+        assert own.ask("GET", "/version", key=chosen).status == 429, "this one might have been"
+        assert own.ask("GET", "/version", key=new_key().token).status == 429
+
+
+def test_guesses_that_are_turned_away_do_not_fill_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Rig(tmp_path, with_keys(ADMIN)) as own, caplog.at_level(logging.WARNING, "interlock.server"):
+        for _ in range(100):
+            own.ask("GET", "/version", key=new_key().token)
+    assert len(caplog.records) < 15
+
+
+def test_who_registers_a_pipeline_is_written_down_with_its_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """T-77."""
+    with Rig(tmp_path, with_keys(ADMIN)) as own, caplog.at_level(logging.INFO, "interlock.audit"):
+        own.ask("POST", "/api/pipelines", {"name": "forged\x1b[2J\nline", "archetype": "one-check"}, key=TOKEN)
+        own.ask("POST", "/api/pipelines", {"name": "orders", "archetype": "one-check"}, key=TOKEN)
+    lines = [vars(record) for record in caplog.records if record.name == "interlock.audit"]
+    assert [(line["operation"], line["pipeline"], line["status"]) for line in lines] == [
+        ("RegisterPipeline", "forged | line", 400),
+        ("RegisterPipeline", "orders", 409),
+    ]
 
 
 def test_trusted_proxies_alone_say_where_a_request_comes_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

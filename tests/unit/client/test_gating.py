@@ -11,10 +11,10 @@ import pytest
 
 from interlock.api.gating import KeepGate, OpenGate, Ping
 from interlock.api.running import CompleteRun
-from interlock.app.gates import GateView
-from interlock.client import gates
+from interlock.app.gate_views import GateView
+from interlock.client import gating
 from interlock.client.exchange import Pause
-from interlock.client.gates import (
+from interlock.client.gating import (
     Asked,
     GateRun,
     Talk,
@@ -26,7 +26,16 @@ from interlock.client.gates import (
     opening,
     patience_of,
 )
-from interlock.errors import ConfigError, Conflict, InterlockError, Invalid, NotReady, Refused, ServerUnavailable
+from interlock.errors import (
+    ConfigError,
+    Conflict,
+    InterlockError,
+    Invalid,
+    NotReady,
+    Refused,
+    ServerUnavailable,
+    Unauthorized,
+)
 
 
 def a_gate(*, shadow: bool = False, valid: float | None = 300.0) -> GateView:
@@ -41,7 +50,7 @@ def a_gate(*, shadow: bool = False, valid: float | None = 300.0) -> GateView:
         valid_until=datetime(2026, 3, 7, 12, tzinfo=UTC),
         valid_seconds=valid,
         heartbeat_seconds=30.0,
-        words="",
+        message="",
         run=None,
     )
 
@@ -122,13 +131,46 @@ def test_a_slot_is_asked_for_again_only_until_its_new_run_waits() -> None:
     assert [(request.again, request.reason) for request in play.asked] == [(True, "x"), (False, "")]
 
 
-def test_leave_that_comes_after_its_time_is_given_back_and_nothing_runs() -> None:
+def test_a_gate_that_waits_goes_on_asking_for_the_slot_that_it_asked_for_first() -> None:
+    """G2: at midnight the current slot is another one, and its job is not the one that waits."""
+    waiting = {"run": {"date": "2026-03-07", "scheduleId": "daily", "status": "PENDING"}}
+    answers = [NotReady("no", details=waiting), NotReady("no"), a_gate()]
+    play = Play(lambda number, _request: answers[number - 1])
+    play.open(wanted())
+    assert [(each.date, each.schedule) for each in play.asked] == [(None, None)] + [("2026-03-07", "daily")] * 2
+
+
+def test_leave_whose_traits_took_long_is_asked_for_once_more_and_counts_from_then() -> None:
+    """The leave is younger than the question: only a quick answer tells by how much."""
+    lengths = [60.0, 0.1]
+    play = Play(lambda _number, _request: a_gate(valid=30.0))
+    plain = play._next
+
+    def timed(talk: Talk, step: Asked | Pause) -> Asked | Pause:
+        play._slow = lengths.pop(0)
+        return plain(talk, step)
+
+    play._next = timed  # type: ignore[method-assign]
+    play.open(wanted())
+    assert [run.attempt for run in play.runs] == [2]
+    assert [each.claim for each in play.asked] == [play.asked[0].claim] * 2
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_leave_that_comes_after_its_time_is_given_back_and_nothing_runs(lost: bool) -> None:
     """SC-4: a permit is void once its time is over, by the clock of whoever holds it."""
-    play = Play(lambda _number, request: a_gate(valid=5.0) if isinstance(request, OpenGate) else None, slow=6.0)
+
+    def answer(number: int, request: Any) -> Any:
+        if lost and number == 2:
+            return ServerUnavailable("gone")
+        return a_gate(valid=5.0) if isinstance(request, OpenGate) else None
+
+    play = Play(answer, slow=6.0)
     with pytest.raises(ServerUnavailable, match="nothing was run"):
         play.open(wanted())
     assert play.runs == []
     assert [(type(each), getattr(each, "status", "")) for each in play.asked] == [
+        (OpenGate, ""),
         (OpenGate, ""),
         (CompleteRun, "failed"),
     ]
@@ -146,7 +188,7 @@ def test_an_end_that_nobody_hears_is_given_up_logged_and_raised(caplog: pytest.L
     play = Play(lambda _number, _request: ServerUnavailable("gone"))
     with pytest.raises(ServerUnavailable):
         play.close(GateRun(a_gate()))
-    assert gates.TOLD_WITHIN - 31 < play.now <= gates.TOLD_WITHIN
+    assert gating.TOLD_WITHIN - 31 < play.now <= gating.TOLD_WITHIN
     assert "interlock complete 'orders:daily:2026-03-07:1' --status success --attempt 2" in caplog.text
 
 
@@ -183,6 +225,15 @@ def test_a_heartbeat_goes_on_through_trouble_and_ends_when_the_run_is_not_wanted
     assert run.cancelled
     assert play.pauses == [30.0] * 4
     assert play.asked == [KeepGate(run_id=run.run_id, attempt=2)] * 4
+
+
+def test_a_heartbeat_that_is_not_let_in_says_nothing_about_the_run() -> None:
+    """A key that was withdrawn is no reason to stop a job that has leave to run."""
+    answers = [Unauthorized("no such key"), None, Conflict("it was cancelled")]
+    run = GateRun(a_gate())
+    play = Play(lambda number, _request: answers[number - 1])
+    play.play(beating(run, 30.0))
+    assert (len(play.asked), run.cancelled) == (3, True)
 
 
 @pytest.mark.parametrize(

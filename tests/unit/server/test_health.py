@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from interlock.errors import StoreUnavailable
-from interlock.server.vitals import Peers, Pulse, ReadyView, Seen, StoreLook, Vitals
+from interlock.server.health import Health, Peers, ReadyView, Seen, SignOfLife, StoreLook
 from interlock.testing.builders import NOON, SECOND
 from interlock.testing.clock import FakeClock
 
@@ -46,12 +46,12 @@ class Rig:
         self.alive = True
         self.broken = 0
         look = StoreLook(self.store.look, self.said.append, deadline=deadline, seconds=lambda: self.seconds)
-        pulse = Pulse("watcher", lambda: self.progress, MINUTE, lambda: self.alive)
-        self.vitals = Vitals(self.clock, look, [pulse], lambda: self.broken)
+        sign = SignOfLife("watcher", lambda: self.progress, MINUTE, lambda: self.alive)
+        self.health = Health(self.clock, look, [sign], lambda: self.broken)
 
     def ready(self) -> ReadyView:
         self.seconds += 10
-        return asyncio.run(self.vitals.ready())
+        return asyncio.run(self.health.ready())
 
     def bad(self) -> list[str]:
         return [check.name for check in self.ready().checks if not check.ok]
@@ -68,9 +68,9 @@ def test_a_flood_of_questions_is_one_look() -> None:
     rig = Rig()
 
     async def flood() -> None:
-        await asyncio.gather(*(rig.vitals.ready() for _ in range(500)))
+        await asyncio.gather(*(rig.health.ready() for _ in range(500)))
         for _ in range(500):
-            assert await rig.vitals.well()
+            assert await rig.health.well()
 
     asyncio.run(flood())
     assert rig.store.looks == 1
@@ -112,7 +112,7 @@ def test_a_store_that_hangs_is_not_waited_for_beyond_its_deadline() -> None:
     rig.store.hangs.clear()
 
     async def ask() -> list[ReadyView]:
-        return await asyncio.gather(*(rig.vitals.ready() for _ in range(50)))
+        return await asyncio.gather(*(rig.health.ready() for _ in range(50)))
 
     async def ask_and_let_go() -> list[ReadyView]:
         views = await ask()
@@ -163,10 +163,10 @@ def test_files_that_cannot_be_used_are_told_and_take_nothing_away() -> None:
 
 def test_a_process_about_to_leave_is_not_ready_and_not_ill() -> None:
     rig = Rig()
-    rig.vitals.draining = True
+    rig.health.draining = True
     rig.alive = False
     assert rig.ready().status == "draining"
-    assert asyncio.run(rig.vitals.well())
+    assert asyncio.run(rig.health.well())
 
 
 def test_who_else_works_on_the_store_is_shown() -> None:
