@@ -167,9 +167,9 @@ class Living:
                     raise
 
 
-def until(found: Callable[[], Any], wanted: Callable[[], str] = lambda: "it") -> Any:
+def until(found: Callable[[], Any], wanted: Callable[[], str] = lambda: "it", within: float = PATIENCE) -> Any:
     """Ask again and again until there is something to return."""
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + within
     while True:
         result = found()
         if result:
