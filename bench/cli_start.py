@@ -47,6 +47,8 @@ def _project(folder: Path) -> Path:
     for number in range(1, PIPELINES):
         text = example.read_text().replace("name: example", f"name: example-{number:03}")
         example.with_name(f"example-{number:03}.yaml").write_text(text)
+    # What was written in the last two seconds is read anew each time; the files of a project at rest are not.
+    time.sleep(2.5)
     return project
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from interlock.app.queries import evidence_of, latest_subject
 from interlock.app.views import AttemptView, ReadinessView, View, attempt_view, readiness_view
-from interlock.clients.redaction import without_secrets
 from interlock.core.documents import Document
 from interlock.core.ids import Slot
 from interlock.core.pipelines import PipelineSpec
@@ -158,7 +157,7 @@ def _trait(
         trait_type=row.trait,
         required=row.required,
         status=row.status,
-        evaluator=without_secrets(trait.checked_by) if trait else "",
+        evaluator=_checked_by(trait) if trait else "",
         reason=row.reason,
         failure_category=row.category,
         value=result.value if result else None,
@@ -167,8 +166,14 @@ def _trait(
     )
 
 
+def _checked_by(trait: TraitSpec) -> str:
+    from interlock.clients.redaction import without_secrets  # its patterns take milliseconds to make
+
+    return without_secrets(trait.checked_by)
+
+
 def _would_change(pipeline: str, trait: TraitSpec, row: TraitVerdict) -> str:
-    evaluator = without_secrets(trait.checked_by)
+    evaluator = _checked_by(trait)
     if row.status is TraitStatus.PASS:
         return f"it counts for {format_duration(trait.ttl)} from when it was asked" if trait.ttl else ""
     if trait.evaluator[0] == "push":

@@ -10,7 +10,6 @@ from msgspec import UNSET
 
 from interlock.codec.documents import document
 from interlock.config import values
-from interlock.config.build_rules import build_rules
 from interlock.config.build_schedules import build_exclusions, build_schedules
 from interlock.config.build_shelf import ShelvedArchetype
 from interlock.config.build_trigger import build_trigger
@@ -107,6 +106,8 @@ def _all_traits(
     traits = _traits(file, source, world, shelved)
     if not file.rules:
         return traits
+    from interlock.config.build_rules import build_rules  # most pipelines have none
+
     return traits + build_rules(file.rules, source, world.checks, shelved, world.settings.default_timeout)
 
 

@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from interlock.clients.redaction import said_of, without_secrets
 from interlock.config.shape import Path as Steps
 from interlock.config.values import Refused
 from interlock.errors import Problem
@@ -108,6 +107,10 @@ class Source:
     def fail(self, path: Steps, message: str, hint: str = "", rule: str = "value", *, on_key: bool = False) -> None:
         """Note one problem with the value (or with the key) at a path."""
         line, column = self.tree.locate(path, key=on_key)
+        from interlock.clients.redaction import (
+            said_of,
+        )  # its patterns take milliseconds to make, and most files are sound
+
         self.problems.append(Problem(self.name, line, column, said_of(path, message), hint, rule))
 
     def refuse(self, path: Steps, exc: Refused, what: str = "") -> None:
@@ -116,6 +119,8 @@ class Source:
 
     def findings(self) -> bool:
         """Note everything that is wrong with the text itself; say whether there was anything."""
+        from interlock.clients.redaction import without_secrets
+
         for found in self.tree.findings:
             said = without_secrets(found.message)
             self.problems.append(Problem(self.name, found.line, found.column, said, found.hint, "yaml"))
