@@ -132,3 +132,15 @@ def test_a_command_about_what_is_here_takes_no_server(verb: str, tmp_path: Path)
     assert said.code == 2
     assert "--server" in said.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_key_that_is_missing_is_told_with_where_commands_look_for_it(tmp_path: Path) -> None:
+    assert interlock("init", "project", cwd=tmp_path).code == 0
+    root = tmp_path / "project"
+    with (root / "interlock.yaml").open("a") as file:
+        file.write("server: {apiKey: 'a key that nobody gave to the command'}\n")
+    with serving(root, "--no-watcher", "--no-watchdog") as server:
+        server.ready()
+        said = interlock("--server", _url(server), "status", cwd=tmp_path)
+    assert said.code == 2
+    assert "INTERLOCK_API_KEY" in said.err

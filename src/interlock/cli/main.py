@@ -14,7 +14,7 @@ import click
 
 from interlock.cli.exits import Exit, Leave, exit_of, parse_exit_map
 from interlock.cli.output import finish, speak_through, tell
-from interlock.errors import ConfigError, InterlockError
+from interlock.errors import ConfigError, InterlockError, Unauthorized
 from interlock.version import __version__
 
 VERBS: Final[dict[str, str]] = {
@@ -184,6 +184,8 @@ def _invoke(argv: Sequence[str], exits: dict[int, int]) -> int:
 def _worded(error: Exception) -> str:
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         return f"{error}\n{len(error.problems)} problems; nothing was started"
+    if isinstance(error, Unauthorized):
+        return f"{error}. Commands read the key from INTERLOCK_API_KEY"
     return str(error)
 
 
