@@ -175,3 +175,4 @@ def until(found: Callable[[], Any], wanted: Callable[[], str] = lambda: "it", wi
         if result:
             return result
         assert monotonic() < deadline, f"waited for {wanted()}"
+        threading.Event().wait(0.02)  # asking without a breath runs into the server's own limit
