@@ -45,7 +45,7 @@ def test_a_freshly_made_project_is_served_and_runs_its_example_by_itself(tmp_pat
 
 
 def test_where_the_address_is_taken_nothing_is_started(tmp_path: Path) -> None:
-    """A slot that is due at once is not opened: the store is not even made."""
+    """T-69. A slot that is due at once is not opened: the store is not even made."""
     root = a_project(tmp_path)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
