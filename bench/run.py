@@ -20,6 +20,8 @@ MODULES: Final = (
     "fleet",
     "serving",
     "connections",
+    "stores",
+    "archive",
 )
 
 

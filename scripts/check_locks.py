@@ -72,7 +72,13 @@ def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]
     bare = [*project["dependencies"], *entries(build)]
     extras = [text for extra in project["optional-dependencies"].values() for text in extra]
     serving = [text for extra in _SERVED for text in project["optional-dependencies"].get(extra, ())]
-    lists = {"run": bare, "serve": [*bare, *serving], "dev": [*bare, *extras, *groups["dev"]], "docs": groups["docs"]}
+    lists = {
+        "run": bare,
+        "serve": [*bare, *serving],
+        "dev": [*bare, *extras, *groups["dev"]],
+        "docs": groups["docs"],
+        "servers": groups["servers"],
+    }
     own = canonicalize_name(project["name"])
     return {
         lock: [req for req in map(Requirement, texts) if canonicalize_name(req.name) != own]

@@ -19,3 +19,4 @@ pin run pyproject.toml requirements/build.in
 pin serve pyproject.toml requirements/build.in --extra server --extra metrics --extra tracing --extra calendars
 pin dev pyproject.toml requirements/build.in --extra all --group pyproject.toml:dev
 pin docs --group pyproject.toml:docs
+pin servers --group pyproject.toml:servers

@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:

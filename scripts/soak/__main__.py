@@ -1,10 +1,11 @@
 """Let two servers live on one store for a while, with everybody at them at once, and check every guarantee from the store.
 
-    python -m scripts.soak [--seconds 600] [--pipelines 50] [--seed 1] [--kill-every 45]
+    python -m scripts.soak [--seconds 600] [--pipelines 50] [--seed 1] [--kill-every 45] [--store redis] [--restart-every 60]
 
 Fifty pipelines open a slot a minute each. Their jobs are processes, and requests to a stub that calls back: late, twice, at
 the wrong server. Meanwhile results are pushed, sensors counted up, runs asked for and rerun, by both servers' APIs, and now
-and then one of the servers is killed and started again. At the end the store is read, and every law of `judging` is held.
+and then one of the servers, or the store's, is killed and started again. At the end the store is read, and every law of
+`judging` is held.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scripts.soak.crowd import Crowd
 from scripts.soak.judging import judge
 from scripts.soak.project import Stub, make_project
 from scripts.soak.servers import Servers
+from scripts.soak.stores import KINDS, a_store
 
 
 def main(arguments: list[str]) -> int:
@@ -28,20 +30,33 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pipelines", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kill-every", type=float, default=45, help="seconds between kills of a server; 0 is never")
+    parser.add_argument("--store", choices=KINDS, default=KINDS[0])
+    parser.add_argument("--restart-every", type=float, default=0, help="seconds between kills of the store's server")
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder, Stub(asked.seed) as stub:
+    with (
+        tempfile.TemporaryDirectory(prefix="soak-") as folder,
+        Stub(asked.seed) as stub,
+        a_store(asked.store) as store,
+    ):
         root = Path(folder)
-        names = make_project(root, stub.url, asked.pipelines)
+        names = make_project(root, stub.url, asked.pipelines, store.lines)
         began = monotonic()
         with Servers(root, count=2) as servers:
             stub.servers = servers.urls
             crowd = Crowd(servers.urls, names, asked.seed)
-            crowd.play(asked.seconds, lambda: servers.trouble(asked.kill_every, asked.seed))
+
+            def trouble() -> None:
+                servers.trouble(asked.kill_every, asked.seed)
+                store.trouble(asked.restart_every)
+
+            crowd.play(asked.seconds, trouble)
             servers.all_up()
             stub.settle()
             crowd.settle(root)
         evidence = judge(root, names, stub, crowd)
-        for name, value in {**evidence.figures, **crowd.figures(), "seconds": round(monotonic() - began)}.items():
+        kills = {"server kills": servers.kills, "store kills": store.kills}
+        lasted = {"seconds": round(monotonic() - began)}
+        for name, value in {**evidence.figures, **crowd.figures(), **kills, **lasted}.items():
             print(f"{name:24} {value}")
         for words in evidence.broken[:50]:
             print(f"BROKEN {words}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,10 +11,10 @@ from time import monotonic
 from typing import Final
 
 from scripts.soak.calling import Answer, call
+from scripts.soak.stores import looked_at
 
 from interlock.core.runs import SUCCEEDED
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
 
 PEOPLE: Final = 6
 _ENDS_WITHIN: Final = 150.0
@@ -125,7 +124,7 @@ class Crowd:
             threading.Event().wait(2)
 
     def _under_way(self, root: Path) -> bool:
-        with contextlib.closing(SqliteKernel(root / ".interlock" / "interlock.db", read_only=True)) as kernel:
+        with looked_at(root) as kernel:
             store = Repository(kernel)
             # What opened in the last moments goes on; a soak never stands still.
             active = [run for key in store.active_runs(limit=1000) if (run := store.run(key)) is not None]

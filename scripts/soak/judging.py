@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from scripts.soak.crowd import Crowd
 from scripts.soak.project import Stub
+from scripts.soak.stores import looked_at
 
 from interlock.app.arrivals import limits_of
 from interlock.codec.documents import mapping
@@ -25,9 +25,9 @@ from interlock.ports.sensors import SensorId
 from interlock.runtime.clock import SystemClock
 from interlock.stores.agendas import AgendaRows
 from interlock.stores.dispatches import DispatchRows
+from interlock.stores.kernel import Kernel
 from interlock.stores.repository import Repository
 from interlock.stores.sensors import SensorRows
-from interlock.stores.sqlite import SqliteKernel
 
 _PAGE = 1000
 _GRACE = timedelta(minutes=3)
@@ -42,7 +42,7 @@ class Evidence(NamedTuple):
 
 def judge(root: Path, names: Sequence[str], stub: Stub, crowd: Crowd) -> Evidence:
     """Read the whole store and hold every law."""
-    with contextlib.closing(SqliteKernel(root / ".interlock" / "interlock.db", read_only=True)) as kernel:
+    with looked_at(root) as kernel:
         store = Repository(kernel)
         runs = [run for name in names for run in _runs(store, name)]
         expected = [each for name in names for each in _expectations(AgendaRows(kernel), name)]
@@ -140,7 +140,7 @@ def _reported(stub: Stub, runs: Sequence[Run]) -> Iterator[str]:
             yield f"G3: {name} was acknowledged as {status}, and the run says {attempts}"
 
 
-def _counted(kernel: SqliteKernel, crowd: Crowd) -> Iterator[str]:
+def _counted(kernel: Kernel, crowd: Crowd) -> Iterator[str]:
     """G3: every increment that was acknowledged counts, and none twice."""
     for name, times in crowd.counted.items():
         sensor = SensorRows(kernel).sensor(SensorId(PipelineName(name), "rows"))

@@ -48,12 +48,15 @@ sleep 0.$(($(od -An -N1 -tu1 /dev/urandom) % 9))
 """
 
 
-def make_project(root: Path, stub: str, pipelines: int) -> list[str]:
-    """Write the files of the project; return the names of its pipelines, each beginning with its kind."""
+def make_project(root: Path, stub: str, pipelines: int, store: str = "") -> list[str]:
+    """Write the files of the project; return the names of its pipelines, each beginning with its kind.
+
+    `store` is what its file says about the store.
+    """
     for folder in ("archetypes", "pipelines", "evaluators"):
         (root / folder).mkdir()
     (root / "interlock.yaml").write_text(
-        "timezone: UTC\nwatchdog: {interval: 10s, stuckRunThreshold: 5m}\n"
+        f"{store}timezone: UTC\nwatchdog: {{interval: 10s, stuckRunThreshold: 5m}}\n"
         "alerts:\n  - {type: file, path: alerts.jsonl}\n"
     )
     for kind, text in ARCHETYPES.items():

@@ -93,7 +93,14 @@ class StoreTooNew(StoreError):
 
 
 class UnreadableRecord(StoreError):
-    """A stored row cannot be decoded. It is never skipped: a forgotten fact is an unsafe one."""
+    """A stored row cannot be decoded. It is never skipped: a forgotten fact is an unsafe one.
+
+    ``cursor`` is its place in its listing, where that is known: whoever copies everything goes on behind it.
+    """
+
+    def __init__(self, message: str, *, cursor: str = "") -> None:
+        self.cursor = cursor
+        super().__init__(message)
 
 
 class TriggerError(InterlockError):

@@ -84,15 +84,15 @@ class Stub:
 
 
 class Living:
-    """A project with sensors, asked through the real command line only."""
+    """A project with sensors, asked through the real command line only. `store` is what its file says about the store."""
 
-    def __init__(self, root: Path, stub: Stub) -> None:
+    def __init__(self, root: Path, stub: Stub, store: str = "") -> None:
         self.root = root
         self.stub = stub
         for folder in ("archetypes", "pipelines", "evaluators", "sensors"):
             (root / folder).mkdir(parents=True, exist_ok=True)
         (root / "interlock.yaml").write_text(
-            f"timezone: {noon_zone()}\nwatcher: {{reload: 1s}}\nalerts:\n  - {{type: file, path: alerts.jsonl}}\n"
+            f"{store}timezone: {noon_zone()}\nwatcher: {{reload: 1s}}\nalerts:\n  - {{type: file, path: alerts.jsonl}}\n"
         )
         (root / "archetypes" / "three-sensors.yaml").write_text(ARCHETYPE)
         for sensor in SENSORS:

@@ -1,4 +1,7 @@
-"""A client written from the reference's routes alone, in bash with curl and jq, goes through its stories against `interlock serve`."""
+"""A client written from the reference's routes alone, in bash with curl and jq, goes through its stories against `interlock serve`.
+
+On the usual store and on the one that the reference has.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.acceptance.cli import a_script, environment, noon_zone
 from tests.acceptance.living import ARCHETYPE, SENSORS
+from tests.acceptance.providers import store_lines
 from tests.acceptance.serving import Server, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.timeout(180)]
 
 CLIENT: Final = Path(__file__).with_name("api_client.sh")
 SCENARIOS: Final = (*map(str, range(1, 12)), "pushed", "pipelines")
@@ -80,13 +84,13 @@ class Place(NamedTuple):
     zone: str
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def place(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Place]:
     root, zone = tmp_path_factory.mktemp("reference"), noon_zone()
     for folder in ("archetypes", "evaluators", "sensors"):
         (root / folder).mkdir()
     (root / "interlock.yaml").write_text(
-        f"timezone: {zone}\nevaluatorDirs: [evaluators]\nserver: {{apiKey: '{KEY}'}}\n"
+        f"{store_lines(request.param, request)}timezone: {zone}\nevaluatorDirs: [evaluators]\nserver: {{apiKey: '{KEY}'}}\n"
         "alerts:\n  - {type: file, path: alerts.jsonl}\n"
     )
     (root / "archetypes" / "three-sensors.yaml").write_text(ARCHETYPE)

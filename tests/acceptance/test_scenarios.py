@@ -1,4 +1,7 @@
-"""The eleven end-to-end stories: a watcher, real evaluators, a real HTTP server, and nothing but the command line to look."""
+"""The eleven end-to-end stories: a watcher, real evaluators, a real HTTP server, and nothing but the command line to look.
+
+On each of the four stores: the lines that name it are the only ones that differ.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from pathlib import Path
 import pytest
 from tests.acceptance.cli import noon_zone
 from tests.acceptance.living import Living, Stub, until
+from tests.acceptance.providers import PROVIDERS, store_lines
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.timeout(150)]
 
 
-@pytest.fixture
-def living(tmp_path: Path) -> Iterator[Living]:
+@pytest.fixture(params=PROVIDERS)
+def living(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Living]:
+    lines = store_lines(request.param, request)
     with Stub() as stub:
-        yield Living(tmp_path, stub)
+        yield Living(tmp_path, stub, lines)
 
 
 def test_1_a_pipeline_starts_when_all_its_sensors_agree_and_completes_by_callback(living: Living) -> None:

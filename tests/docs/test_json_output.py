@@ -22,7 +22,7 @@ from interlock.app import (
     views,
     watch_views,
 )
-from interlock.cli import doctor, keys, pipelines, watchdog
+from interlock.cli import archive, doctor, keys, pipelines, store, watchdog
 from interlock.errors import Problem
 
 PAGE = (ROOT / "docs/reference/json-output.md").read_text()
@@ -55,6 +55,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Expectation": watch_views.ExpectationView,
     "Scan": watchdog.Scan,
     "ScanCheck": watchdog.ScanCheck,
+    "Archive": archive.ArchiveView,
+    "Gap": archive.GapView,
     "NewKey": keys.NewKeyView,
     "KeyList": keys.KeyList,
     "Key": keys.KeyView,
@@ -77,6 +79,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "BackfillSlot": rerun_views.BackfillSlotView,
     "ShadowReport": shadow_report.ShadowReport,
     "ShadowSlot": shadow_report.ShadowSlot,
+    "StoreCheck": store.StoreCheck,
+    "StoreFault": store.StoreFault,
     "Doctor": doctor.Doctor,
     "Check": doctor.CheckView,
 }

@@ -58,7 +58,7 @@ def test_a_block_is_what_its_language_says(block: Block) -> None:
         case "python":
             ast.parse(block.text)
         case language:
-            assert language in {"bash", "sh", "text"}, "a fence names its language"
+            assert language in {"bash", "sh", "sql", "text"}, "a fence names its language"
 
 
 def test_the_quick_start_is_among_what_is_run() -> None:

@@ -28,6 +28,7 @@ from interlock.errors import InterlockError, StoreUnavailable
 from interlock.operations.performing import perform
 from interlock.ports.evaluators import Question
 from interlock.ports.triggers import Job, JobState
+from interlock.stores.kernel import Kernel
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
 from interlock.testing.builders import MINUTE, NOON, SECOND
@@ -50,11 +51,11 @@ class Holder:
 class AskingWorld:
     """One pipeline, some servers of one store, and many who ask."""
 
-    def __init__(self, seed: int, *, chaos: float = 1.0) -> None:
+    def __init__(self, seed: int, *, chaos: float = 1.0, kernel: Kernel | None = None) -> None:
         self.dice = Random(seed)
         self.chaos = chaos
         self.clock = FakeClock(NOON)
-        self.kernel = MemoryKernel()
+        self.kernel = kernel or MemoryKernel()
         self.store = Repository(self.kernel)
         self.sink = RecordingSink()
         self.evaluator = FakeEvaluator()

@@ -17,7 +17,7 @@ from interlock.core.lifecycle import Terms, opened
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import STARTED, SUCCEEDED, Cause, Override, Run
 from interlock.core.schedules import Limits, in_own_zone, limits, window_of
-from interlock.errors import NotFound
+from interlock.errors import Contention, NotFound
 from interlock.ports.telemetry import StepKind
 
 _UNPLANNED: Final = timedelta(days=1)
@@ -57,14 +57,22 @@ def open_run(
     return open_on(Terms(cause=cause, note=note, override=override), slot, spec, store, at)
 
 
-def open_on(terms: Terms, slot: Slot, spec: PipelineSpec, store: Store, at: datetime) -> Opened:
-    """Open the slot's run on terms, to which its limits are added; see `open_run`."""
+def open_on(terms: Terms, slot: Slot, spec: PipelineSpec, store: Store, at: datetime, *, anew: bool = True) -> Opened:
+    """Open the slot's run on terms, to which its limits are added; see `open_run`.
+
+    Without `anew` a slot is never opened whose runs were removed because their history was over: that is for people to do.
+
+    Raises:
+        Contention: all of the slot's history came and went while this was being decided; nothing was started.
+    """
     slot = in_own_zone(spec, slot)
     existing = store.latest_run(slot)
     if existing is not None:
         return _found(existing)
     limited = replace(terms, limits=limits_of(slot, spec, at))
-    return _claim(opened(RunKey(slot), spec, store.put_spec(spec), at, limited), spec, store)
+    # Behind all that the slot ever had: the number of a run names its job, also where its history is gone.
+    key = RunKey(slot, store.retired(slot) + 1 if anew else 1)
+    return _claim(opened(key, spec, store.put_spec(spec), at, limited), spec, store)
 
 
 def open_rerun(
@@ -117,8 +125,11 @@ def _claim(decision: Decision, spec: PipelineSpec, store: Store) -> Opened:
         step.told(outcome="changed" if done else "unchanged", version=str(decision.run.version))
     if done:
         return Opened(run=decision.run, how=Opening.OPENED)
-    winner = store.latest_run(decision.run.key.slot)
-    assert winner is not None  # noqa: S101  (the commit failed because it is there, and runs are never removed)
+    winner = store.latest_run(key.slot)
+    if winner is None:
+        raise Contention(
+            f"{key} was opened, and its history removed, while this was being decided. Nothing was started"
+        )
     return _found(winner)
 
 

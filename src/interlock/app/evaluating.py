@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from interlock.app.hands import Hands
-from interlock.core.chronicle import EventKind, EventRecord
-from interlock.core.documents import EMPTY
+from interlock.core.chronicle import EventKind, EventRecord, trait_told
 from interlock.core.ids import Slot
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import assess
@@ -83,17 +82,7 @@ def evaluate_pipeline(spec: PipelineSpec, slot: Slot, hands: Hands) -> Evaluatio
 
 def _told(evaluation: Evaluation) -> tuple[EventRecord, ...]:
     readiness = evaluation.readiness
-    traits = tuple(
-        EventRecord(
-            kind=EventKind.TRAIT_EVALUATED,
-            at=result.answered_at,
-            status=result.status,
-            trait=result.trait,
-            message=result.reason,
-            details=result.value or EMPTY,
-        )
-        for result in evaluation.results
-    )
+    traits = tuple(trait_told(result, result.answered_at) for result in evaluation.results)
     blocking = ", ".join(readiness.blocking)
     verdict = EventRecord(
         kind=EventKind.READINESS_CHECKED,

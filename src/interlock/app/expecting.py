@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from interlock.app.agendas import RETIRED, SCHEDULE_CHANGED, put_settled
 from interlock.app.announcing import announce
 from interlock.app.hands import Hands
-from interlock.app.opening import open_slot, refusal
+from interlock.app.opening import open_slot, refusal, retired_words
 from interlock.app.queries import done_at
 from interlock.core.agenda import backwards, expected
 from interlock.core.expectations import Expectation, ExpectationState
@@ -94,6 +94,9 @@ def _as_planned(
 
     Once there is a run, its deadlines are those of its opening, whatever the files say later.
     """
+    retired = retired_words(expectation.slot, hands)
+    if retired:
+        return expectation, retired
     if agenda is None:
         return expectation, ""
     if agenda.retired:

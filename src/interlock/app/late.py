@@ -52,8 +52,7 @@ def late_arrivals(timeline: Timeline, pipeline: str, *, limit: int, before: str 
     for line in _backwards(timeline, pipeline, before):
         if len(found) >= limit or looked_at == LOOKED_AT:
             return LateArrivalList(items=tuple(found), next=last)
-        if line.record.kind in _KINDS:
-            found += _shown(line)
+        found += arrivals_of(line)
         looked_at, last = looked_at + 1, line.cursor
     return LateArrivalList(items=tuple(found), next=None)
 
@@ -66,7 +65,10 @@ def _backwards(timeline: Timeline, pipeline: str, before: str | None) -> Iterato
         before = page[0].cursor
 
 
-def _shown(line: TimelineRecord) -> list[LateArrivalView]:
+def arrivals_of(line: TimelineRecord) -> list[LateArrivalView]:
+    """Return what a line tells of that came too late: one arrival, or one for each trait that moved; nothing of others."""
+    if line.record.kind not in _KINDS:
+        return []
     details = mapping(line.record.details)
     source, traits = details.get("source"), details.get("blockingTraits") or [None]
     return [

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from interlock.app.arrivals import Opened, open_on
 from interlock.app.hands import Hands
-from interlock.core.ids import PipelineName, ScheduleName, Slot
+from interlock.core.ids import PipelineName, RunKey, ScheduleName, Slot
 from interlock.core.lifecycle import Terms
 from interlock.core.pipelines import OverlapPolicy, PipelineSpec
 from interlock.core.runs import Cause, Run
@@ -24,6 +24,7 @@ class Refusal(enum.Enum):
     EARLY = "its window is not open yet"
     CLOSED = "its window is closed"
     EXCLUDED = "its day is excluded"
+    RETIRED = "it has run, and its history is over"
     PAUSED = "the pipeline is paused"
     OVERLAPS = "an earlier run of its schedule has not ended, and its overlap policy is skip"
     QUEUED = "an earlier run of its schedule has not ended, and its overlap policy is queue"
@@ -39,17 +40,20 @@ class Refused(NamedTuple):
 def open_slot(window: Window, spec: PipelineSpec, hands: Hands, *, cause: Cause, note: str = "") -> Opened | Refused:
     """Open the run of a slot unless something speaks against it.
 
-    A slot that has a run already is returned with it, whatever else holds. A deadline that was over before anybody expected
-    the slot is not held against it.
+    A slot that has a run already is returned with it, whatever else holds. One that had runs whose history was removed is
+    not opened by itself again, only by people. A deadline that was over before anybody expected the slot is not held
+    against it.
     """
     now = hands.clock.now()
     existing = hands.store.latest_run(window.slot)
-    refused = None if existing is not None else refusal(window, spec, hands, now)
-    if refused is not None:
-        return refused
+    if existing is None:
+        retired = retired_words(window.slot, hands)
+        refused = Refused(Refusal.RETIRED, retired) if retired else refusal(window, spec, hands, now)
+        if refused is not None:
+            return refused
     expectation = hands.agendas.expectation(window.slot)
     since = None if expectation is None else expectation.since
-    return open_on(Terms(cause=cause, note=note, since=since), window.slot, spec, hands.store, now)
+    return open_on(Terms(cause=cause, note=note, since=since), window.slot, spec, hands.store, now, anew=False)
 
 
 def refusal(window: Window, spec: PipelineSpec, hands: Hands, now: datetime) -> Refused | None:
@@ -72,6 +76,12 @@ def refusals(window: Window, spec: PipelineSpec, hands: Hands, now: datetime) ->
     overlapping = overlap(window.slot, spec, hands)
     if overlapping is not None:
         yield overlapping
+
+
+def retired_words(slot: Slot, hands: Hands) -> str:
+    """Say that a slot without a run had one, whose history was removed; nothing when it had not."""
+    last = hands.store.retired(slot)
+    return f"it has run already, as {RunKey(slot, last)}, and its history is over" if last else ""
 
 
 def pause_words(pipeline: PipelineName, hands: Hands, now: datetime) -> str:

@@ -13,6 +13,7 @@ from interlock.cli.output import plain, speak_through, tell
 if TYPE_CHECKING:
     from interlock.config.project import Project
     from interlock.ports.telemetry import Telemetry
+    from interlock.runtime.wiring import Interlock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,3 +52,11 @@ def log_lines(form: str, project: Project, name: str) -> Lines:
     news = news_of(logging.getLogger(name))
     speak_through(lambda text: news(plain(text).removeprefix("interlock: ")))
     return Lines(lambda line: news(plain(line)), (Naming(),), LineStream(logging.getLogger("interlock.alerts")))
+
+
+def tell_advice(work: Interlock, news: Callable[[str], None]) -> None:
+    """Say loudly what should be set up otherwise at the store's server, before anything relies on it."""
+    from interlock.runtime.ringing import advice_of
+
+    for words in advice_of(work.kernel):
+        news(f"warning: {words}")

@@ -52,6 +52,8 @@ VERBS: Final[dict[str, str]] = {
     "complete": "report how a job ended",
     "keys": "make API keys for the server",
     "schema": "print the JSON Schema of a kind of file",
+    "store": "check, export, import and move the store",
+    "archive": "copy history to PostgreSQL",
     "doctor": "check the installation, the store and the evaluators",
     "demo": "play a story with real data",
     "completion": "print the shell completion script",

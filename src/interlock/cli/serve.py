@@ -15,7 +15,7 @@ import click
 from interlock.cli.asking import require_here
 from interlock.cli.context import project_root, tell_broken
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.loglines import Lines, log_format_option, log_lines
+from interlock.cli.loglines import Lines, log_format_option, log_lines, tell_advice
 from interlock.cli.output import tell
 from interlock.cli.parameters import duration
 from interlock.config.settings import Settings
@@ -23,7 +23,7 @@ from interlock.errors import MissingExtra
 
 if TYPE_CHECKING:
     from interlock.config.project import Project, ServerSpec
-    from interlock.server.serving import Ended, Serving
+    from interlock.server.serving import Ended, Serving, Wanted
 
 LAST: Final = 5.0
 """After so many seconds what does not end is left: a process that cannot stop cannot be started anew either."""
@@ -87,12 +87,16 @@ def command(
         grace=grace,
     )
     work = ctx.with_resource(Interlock(project, measured=True, telemetry=lines.telemetry, stream=lines.stream))
+    tell_advice(work, lines.news)
     serving = Serving(work, sockets, spec, wanted, settings, problems=problems, news=lines.news)
     signals = _Signals(serving)
-    also = [name for name, there in (("watcher", wanted.watcher), ("watchdog", wanted.watchdog)) if there]
-    url = url_of(sockets, tls=spec.tls is not None)
-    tell(f"serving {project.root} at {url}: {len(project.pipelines)} pipelines, {', '.join(also) or 'the API alone'}")
+    tell(_greeting(project, url_of(sockets, tls=spec.tls is not None), wanted))
     _leave(ctx, serving.run(), signals, grace)
+
+
+def _greeting(project: Project, url: str, wanted: Wanted) -> str:
+    also = [name for name, there in (("watcher", wanted.watcher), ("watchdog", wanted.watchdog)) if there]
+    return f"serving {project.root} at {url}: {len(project.pipelines)} pipelines, {', '.join(also) or 'the API alone'}"
 
 
 def _lines(log_format: str, project: Project) -> Lines:

@@ -13,7 +13,7 @@ import click
 from interlock.cli.asking import require_here
 from interlock.cli.context import opened, project_root
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.loglines import log_format_option, log_lines
+from interlock.cli.loglines import log_format_option, log_lines, tell_advice
 from interlock.cli.output import tell
 from interlock.cli.parameters import duration
 from interlock.config.settings import Settings
@@ -55,6 +55,7 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelt
     project, problems = load_project(project_root(ctx), settings=settings, tolerant=True)
     lines = log_lines(log_format, project, "interlock.watcher")
     work = opened(ctx, project, telemetry=lines.telemetry, stream=lines.stream)
+    tell_advice(work, lines.news)
     bell = ctx.with_resource(Bell(place_of(state_dir(project))))
     watching = Watching(work, bell, settings, problems=problems, news=lines.news)
     signals = _Signals(watching)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -27,6 +27,7 @@ from interlock.core.documents import EMPTY
 from interlock.core.ids import PipelineName, TraitName
 from interlock.core.pipelines import Mode, PipelineSpec
 from interlock.core.retries import RetrySpec
+from interlock.core.times import format_duration
 from interlock.core.traits import DriftSpec, TraitSpec
 
 _DEFAULT_RETRY: Final = RetrySpec()
@@ -47,11 +48,7 @@ class World(NamedTuple):
 
 def build_pipeline(file: PipelineFile, source: Source, world: World) -> PipelineSpec | None:
     """Resolve one pipeline; None when its file has problems, or its archetype's or calendar's has."""
-    if file.name or not source.problems:
-        try:
-            values.name(file.name)
-        except Refused as exc:
-            source.refuse(("name",), exc)
+    _check_name(file, source)
     settings = world.settings
     sla_zone = _sla_zone(file, source, settings.timezone)
     shelved = _archetype(file, source, world)
@@ -79,6 +76,7 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
         exclusions=exclusions,
         sla=sla,
         watch=watch,
+        clock_skew=settings.clock_skew,
         owner=file.owner,
         mode=Mode.SHADOW if file.mode == "shadow" else settings.mode,
         reruns=build_reruns(file.reruns),
@@ -86,6 +84,14 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
         cascade_delay=delay or _AT_ONCE,
         stuck_after=stuck,
     )
+
+
+def _check_name(file: PipelineFile, source: Source) -> None:
+    if file.name or not source.problems:
+        try:
+            values.name(file.name)
+        except Refused as exc:
+            source.refuse(("name",), exc)
 
 
 def _sla_zone(file: PipelineFile, source: Source, usual: str) -> str:
@@ -104,11 +110,21 @@ def _all_traits(
     file: PipelineFile, source: Source, world: World, shelved: ShelvedArchetype | None
 ) -> tuple[TraitSpec, ...]:
     traits = _traits(file, source, world, shelved)
-    if not file.rules:
-        return traits
-    from interlock.config.build_rules import build_rules  # most pipelines have none
+    if file.rules:
+        from interlock.config.build_rules import build_rules  # most pipelines have none
 
-    return traits + build_rules(file.rules, source, world.checks, shelved, world.settings.default_timeout)
+        traits += build_rules(file.rules, source, world.checks, shelved, world.settings.default_timeout)
+    _check_lives(traits, world.settings.clock_skew, source)
+    return traits
+
+
+def _check_lives(traits: Sequence[TraitSpec], skew: timedelta, source: Source) -> None:
+    """Refuse a trait that another machine's clock may call stale as soon as it has passed: nothing could ever start."""
+    for trait in traits:
+        if timedelta() < trait.ttl <= skew:
+            message = f"{trait.name}: its ttl of {format_duration(trait.ttl)} is not longer than engine.clockSkew"
+            hint = f"make it longer than {format_duration(skew)}, or let clocks differ by less"
+            source.fail(("traits", trait.name), message, hint, on_key=True)
 
 
 def _archetype(file: PipelineFile, source: Source, world: World) -> ShelvedArchetype | None:

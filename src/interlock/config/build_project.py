@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from interlock.config import values
 from interlock.config.build_alerts import build_alerting, build_lifecycle, build_sinks
 from interlock.config.build_server import build_server
+from interlock.config.build_stores import build_stores
 from interlock.config.checks import Checks
-from interlock.config.project import ArchiverSpec, MetricsSpec, ProjectSettings, TracingSpec, WatchdogSpec
+from interlock.config.project import MetricsSpec, ProjectSettings, TracingSpec, WatchdogSpec
 from interlock.config.schema_project import ProjectFile
 from interlock.config.settings import Settings
 from interlock.config.shape import Path as Steps
@@ -24,7 +25,6 @@ from interlock.config.values import Range, Refused, meant
 from interlock.core.pipelines import DEFAULT_INTERVAL, Mode
 from interlock.core.traits import DEFAULT_TIMEOUT
 
-PROVIDERS: Final = ("sqlite",)
 _DEFAULT_DIRS: Final = {
     "archetypeDirs": "archetypes",
     "evaluatorDirs": "evaluators",
@@ -35,16 +35,18 @@ _DEFAULT_DIRS: Final = {
 
 def build_settings(file: ProjectFile, source: Source, root: Path, settings: Settings) -> ProjectSettings:
     """Resolve the project file. Problems are noted; what they spoil stands at its default."""
-    if file.provider not in PROVIDERS:
-        message = f"this version keeps its state in {', '.join(PROVIDERS)} only, not in {file.provider!r}"
-        source.fail(("provider",), message, f"provider: {PROVIDERS[0]}", "plugin")
+    kept = build_stores(file, source, root)
+    timeout, skew = _engine(file, source)
     resolved = ProjectSettings(
         provider=file.provider,
         sqlite_path=_path(file.sqlite.path, root),
+        redis=kept.redis,
+        postgres=kept.postgres,
+        dynamodb=kept.dynamodb,
+        history=kept.history,
         server=build_server(file.server, source, root),
-        default_timeout=_span(
-            file.engine.default_timeout, values.TIMEOUT, ("engine", "defaultTimeout"), source, DEFAULT_TIMEOUT
-        ),
+        default_timeout=timeout,
+        clock_skew=skew,
         archetype_dirs=_dirs(file.archetype_dirs, "archetypeDirs", root, source),
         evaluator_dirs=_dirs(file.evaluator_dirs, "evaluatorDirs", root, source),
         pipeline_dirs=_dirs(file.pipeline_dirs, "pipelineDirs", root, source),
@@ -58,7 +60,7 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
         watchdog=_watchdog(file, source),
         alerting=build_alerting(file.alerting, source),
         mode=Mode(file.mode),
-        archiver=_archiver(file, source),
+        archiver=kept.archiver,
         metrics=MetricsSpec(enabled=file.metrics.enabled, pipeline_label=file.metrics.pipeline_label),
         tracing=TracingSpec(enabled=None if file.tracing.enabled is UNSET else file.tracing.enabled),
         timezone=_zone(file.timezone, source),
@@ -66,7 +68,6 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
         network_allow=file.network.allow,
         evaluator_base_url=_base_url(settings.evaluator_base_url, file.evaluator_base_url, source),
     )
-    _check_other_stores(file, source)
     checks = Checks(root, resolved)
     return replace(
         resolved,
@@ -87,6 +88,12 @@ def _span(
         return default
 
 
+def _engine(file: ProjectFile, source: Source) -> tuple[timedelta, timedelta]:
+    entry = file.engine
+    timeout = _span(entry.default_timeout, values.TIMEOUT, ("engine", "defaultTimeout"), source, DEFAULT_TIMEOUT)
+    return timeout, _span(entry.clock_skew, values.SKEW, ("engine", "clockSkew"), source, timedelta())
+
+
 def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:
     plain, entry = WatchdogSpec(), file.watchdog
     return WatchdogSpec(
@@ -101,22 +108,6 @@ def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:
         ),
         ping_url=_address(entry.ping_url, ("watchdog", "pingUrl"), "pingUrl", source),
     )
-
-
-def _archiver(file: ProjectFile, source: Source) -> ArchiverSpec:
-    entry = file.archiver
-    interval = _span(entry.interval, values.INTERVAL, ("archiver", "interval"), source, ArchiverSpec().interval)
-    if entry.enabled and not (entry.dsn or file.postgres.dsn):
-        hint = "add dsn: postgresql://…, or set enabled: false"
-        source.fail(("archiver",), "the archiver has no 'dsn'", hint, "missing-key", on_key=True)
-    return ArchiverSpec(enabled=entry.enabled, interval=interval, dsn=entry.dsn or file.postgres.dsn)
-
-
-def _check_other_stores(file: ProjectFile, source: Source) -> None:
-    default = timedelta()
-    for name, block in (("redis", file.redis), ("dynamodb", file.dynamodb)):
-        _span(block.readiness_ttl, values.RETENTION, (name, "readinessTtl"), source, default)
-        _span(block.retention_ttl, values.RETENTION, (name, "retentionTtl"), source, default)
 
 
 def _zone(text: str, source: Source) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
+from interlock.config.stores import ArchiverSpec, DynamoSpec, PostgresSpec, RedisSpec
 from interlock.core.alerts import AlertLevel, AlertType
 from interlock.core.archetypes import Archetype
 from interlock.core.calendars import DaySet
@@ -97,14 +98,6 @@ class WatchdogSpec(Struct, frozen=True, kw_only=True):
     ping_url: str = ""
 
 
-class ArchiverSpec(Struct, frozen=True, kw_only=True):
-    """Whether and how often history is copied to PostgreSQL."""
-
-    enabled: bool = False
-    interval: timedelta = timedelta(minutes=5)
-    dsn: str = ""
-
-
 class MetricsSpec(Struct, frozen=True, kw_only=True):
     """Whether `/metrics` is there, and whether what is counted is counted for each pipeline."""
 
@@ -123,8 +116,14 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
 
     provider: str = "sqlite"
     sqlite_path: Path
+    redis: RedisSpec = RedisSpec()
+    postgres: PostgresSpec = PostgresSpec()
+    dynamodb: DynamoSpec = DynamoSpec()
+    history: timedelta | None = None
+    """How long a slot is kept after its last run has ended; None: for ever."""
     server: ServerSpec = ServerSpec()
     default_timeout: timedelta = DEFAULT_TIMEOUT
+    clock_skew: timedelta = timedelta()
     archetype_dirs: tuple[Path, ...] = ()
     evaluator_dirs: tuple[Path, ...] = ()
     pipeline_dirs: tuple[Path, ...] = ()

@@ -19,15 +19,35 @@ class SqliteEntry(_File, frozen=True, kw_only=True):
     path: str = ".interlock/interlock.db"
 
 
+class RedisTlsEntry(_File, frozen=True, kw_only=True):
+    """Certificates for a server that is reached by rediss://."""
+
+    ca_file: Annotated[str, Meta(description="The authorities that count; those of the system when left out.")] = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+
 class RedisEntry(_File, frozen=True, kw_only=True):
     """A Redis or Valkey server."""
 
-    addr: str = "localhost:6379"
-    password: str = ""
-    db: Annotated[int, Meta(ge=0)] = 0
-    key_prefix: str = "interlock:"
+    addr: Annotated[str, Meta(description="host:port.")] = "localhost:6379"
+    url: Annotated[
+        str, Meta(description="Instead of addr: redis://, rediss:// (TLS) or unix://; may hold ${env:NAME}.")
+    ] = ""
+    username: str = ""
+    password: Annotated[str, Meta(description="${env:NAME} takes it from a variable.")] = ""
+    db: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    key_prefix: Annotated[str, Meta(description="What every key begins with: several projects can share a server.")] = (
+        "interlock:"
+    )
+    cluster: Annotated[bool, Meta(description="The server is a node of a Redis Cluster.")] = False
+    wait_replicas: Annotated[
+        int, Meta(ge=0, le=100, description="So many replicas must have a commit before it counts as done.")
+    ] = 0
+    timeout: Annotated[Duration, Meta(description="How long to wait for a connection, and for an answer.")] = "5s"
+    tls: RedisTlsEntry = RedisTlsEntry()
+    retention_ttl: Annotated[Duration | UnsetType, Meta(description="The same as retention.history.")] = UNSET
     readiness_ttl: Duration = "5m"
-    retention_ttl: Duration = "168h"
     run_index_limit: Annotated[int, Meta(ge=1)] = 100
     event_stream_max: Annotated[int, Meta(ge=1)] = 10_000
 
@@ -36,17 +56,33 @@ class DynamoEntry(_File, frozen=True, kw_only=True):
     """A DynamoDB table."""
 
     table_name: str = ""
-    region: str = ""
-    endpoint: str = ""
-    create_table: bool = False
+    region: Annotated[str, Meta(description="That of the AWS environment when left out.")] = ""
+    endpoint: Annotated[str, Meta(description="Another address than that of AWS.")] = ""
+    profile: Annotated[str, Meta(description="A profile of the AWS configuration files.")] = ""
+    create_table: Annotated[bool, Meta(description="Make the table when it is missing.")] = False
+    timeout: Annotated[Duration, Meta(description="How long to wait for a connection, and for an answer.")] = "5s"
+    retention_ttl: Annotated[Duration | UnsetType, Meta(description="The same as retention.history.")] = UNSET
     readiness_ttl: Duration = "5m"
-    retention_ttl: Duration = "168h"
 
 
 class PostgresEntry(_File, frozen=True, kw_only=True):
     """A PostgreSQL database."""
 
-    dsn: str = ""
+    dsn: Annotated[str, Meta(description="postgresql://user@host:5432/database; may hold ${env:NAME}.")] = ""
+    schema: Annotated[str, Meta(description="Where our tables are; made when it is missing.")] = "interlock"
+    pool_size: Annotated[int, Meta(ge=1, le=200, description="Connections of one process at most.")] = 10
+    statement_timeout: Duration = "30s"
+    connect_timeout: Duration = "5s"
+    listen: Annotated[bool, Meta(description="Wake watchers on other machines at once.")] = True
+
+
+class RetentionEntry(_File, frozen=True, kw_only=True):
+    """How long what is over is kept."""
+
+    history: Annotated[
+        Duration | UnsetType,
+        Meta(description="Slots are removed so long after their last run ended. For ever when left out."),
+    ] = UNSET
 
 
 class KeyEntry(_File, frozen=True, kw_only=True):
@@ -102,6 +138,9 @@ class EngineEntry(_File, frozen=True, kw_only=True):
     """How traits are evaluated."""
 
     default_timeout: Duration | UnsetType = UNSET
+    clock_skew: Annotated[
+        Duration, Meta(description="How much the clocks of machines that share the store may differ.")
+    ] = "0s"
 
 
 class WatcherEntry(_File, frozen=True, kw_only=True):
@@ -134,7 +173,9 @@ class ArchiverEntry(_File, frozen=True, kw_only=True):
 
     enabled: bool = False
     interval: Duration = "5m"
-    dsn: str = ""
+    dsn: Annotated[str, Meta(description="postgres.dsn when left out; may hold ${env:NAME}.")] = ""
+    schema: Annotated[str, Meta(description="Where its tables are; made when it is missing.")] = "interlock_archive"
+    behind: Annotated[Duration, Meta(description="Facts that have waited so long for being copied are told of.")] = "1h"
 
 
 class EnvEntry(_File, frozen=True, kw_only=True):
@@ -174,6 +215,7 @@ class ProjectFile(_File, frozen=True, kw_only=True):
     redis: RedisEntry = RedisEntry()
     dynamodb: DynamoEntry = DynamoEntry()
     postgres: PostgresEntry = PostgresEntry()
+    retention: RetentionEntry = RetentionEntry()
     server: ServerEntry = ServerEntry()
     engine: EngineEntry = EngineEntry()
     archetype_dirs: tuple[str, ...] | UnsetType = UNSET

@@ -40,6 +40,8 @@ class AlertType(enum.StrEnum):
     WATCHDOG_STALLED = "watchdog_stalled"
     WATCHDOG_DEGRADED = "watchdog_degraded"
     CONFIG_REJECTED = "config_rejected"
+    ARCHIVE_BEHIND = "archive_behind"
+    ARCHIVE_GAP = "archive_gap"
     TEST = "test"
 
 

@@ -28,6 +28,7 @@ from interlock.core.events import (
 )
 from interlock.core.ids import TraitName
 from interlock.core.runs import Run, RunStatus, Sla, SlaState, Watch
+from interlock.core.traits import FailureCategory, TraitResult
 
 
 class EventKind(enum.StrEnum):
@@ -96,7 +97,7 @@ class EventKind(enum.StrEnum):
 
 
 class EventRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a timeline."""
+    """One line of a timeline. `category` says why a trait could not be told, or why its answer is no."""
 
     kind: EventKind
     at: datetime
@@ -104,6 +105,7 @@ class EventRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     trait: TraitName | None = None
     message: str = ""
     details: Document = EMPTY
+    category: FailureCategory | None = None
 
 
 def told(before: Run | None, event: Event | None, decision: Decision) -> tuple[EventRecord, ...]:
@@ -152,9 +154,7 @@ def _opening(run: Run) -> str:
 def _fact(event: Event, at: datetime) -> list[EventRecord]:
     match event:
         case TraitEvaluated(result=result):
-            kind, status, message = EventKind.TRAIT_EVALUATED, str(result.status), result.reason
-            details = result.value or EMPTY
-            return [EventRecord(kind=kind, at=at, status=status, trait=result.trait, message=message, details=details)]
+            return [trait_told(result, at)]
         case TriggerAccepted():
             message = f"attempt {event.attempt} was accepted as {event.job_id}"
             return [EventRecord(kind=EventKind.TRIGGER_FIRED, at=at, message=message, details=event.details)]
@@ -176,6 +176,19 @@ def _fact(event: Event, at: datetime) -> list[EventRecord]:
             return [_request(event, at)]
         case _:
             return []
+
+
+def trait_told(result: TraitResult, at: datetime) -> EventRecord:
+    """Return the record of an answer about a trait."""
+    return EventRecord(
+        kind=EventKind.TRAIT_EVALUATED,
+        at=at,
+        status=result.status,
+        trait=result.trait,
+        message=result.reason,
+        details=result.value or EMPTY,
+        category=result.category,
+    )
 
 
 def _request(event: EvaluationAsked | CancelAsked | EvidenceArrived | Held | Released, at: datetime) -> EventRecord:

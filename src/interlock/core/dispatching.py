@@ -24,6 +24,7 @@ from interlock.core.deliveries import Delivery, DeliveryState, Pace, Target, Tro
 FOLD_CHECK: Final = timedelta(minutes=10)
 
 _NOT_TOLD: Final = "it was over before it was told"
+_LONGEST: Final = 700
 _ESCAPED: Final = frozenset("%|\0")
 
 
@@ -115,8 +116,17 @@ def event_dispatch(event_id: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # What keys and cursors cannot hold; '%' too, so that nothing written plainly looks like something escaped.
-    return "".join(f"%{ord(char):02x}" if char in _ESCAPED else char for char in text)
+    # What keys and cursors cannot hold; '%' too, so that nothing written plainly looks like something escaped. No store
+    # keeps endless names: of a long one the beginning stands for itself, and a digest for the whole.
+    name = "".join(f"%{ord(char):02x}" if char in _ESCAPED else char for char in text)
+    if len(name) <= _LONGEST and name.isascii():
+        return name
+    encoded = name.encode(errors="surrogatepass")
+    if len(encoded) <= _LONGEST:
+        return name
+    from hashlib import sha256  # it loads OpenSSL, which nearly nobody needs here
+
+    return f"{encoded[: _LONGEST // 2].decode(errors='ignore')}%~{sha256(encoded).hexdigest()}"
 
 
 def _earliest(*instants: datetime | None) -> datetime | None:

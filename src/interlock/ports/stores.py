@@ -59,7 +59,8 @@ class Runs(Protocol):
         """Do a change wholly and durably, or not at all.
 
         False: somebody else changed the run first (or, when opening, opened it). Opening number n > 1 also needs number
-        n-1 to be what it was when this was decided, which the caller ensures by having read it ended.
+        n-1 to be what it was when this was decided, which the caller ensures by having read it ended; or to have been the
+        last of those that were removed. Number 1 needs that none ever was.
 
         Raises:
             StoreUnavailable: it may or may not have happened.
@@ -111,6 +112,13 @@ class Runs(Protocol):
 
         Raises:
             NotFound: no run of that id was ever opened.
+        """
+        ...
+
+    def retired(self, slot: Slot) -> int:
+        """Return the highest number of a run of a slot that was removed because its history was over; 0 when none was.
+
+        Runs are counted on from there: a number that has been used names a job for ever.
         """
         ...
 
@@ -244,5 +252,8 @@ class Claims(Protocol):
         ...
 
     def put_claim(self, claim: Claim) -> bool:
-        """Claim an attempt; True for exactly one caller per turn. Turn n needs turn n-1 to be there (1: none at all)."""
+        """Claim an attempt; True for exactly one caller per turn. Turn n needs turn n-1 to be there (1: none at all).
+
+        Nobody can claim an attempt of a run that was removed.
+        """
         ...

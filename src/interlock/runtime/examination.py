@@ -15,10 +15,15 @@ from typing import Final, NamedTuple
 from interlock.app.watch_views import WATCHDOG, WATCHER, MemberView, attendance
 from interlock.config.project import Project
 from interlock.core.times import format_duration, zone
-from interlock.errors import Problem, StoreError
+from interlock.errors import ConfigError, Problem, StoreEmpty, StoreError
+from interlock.runtime.archiving import archiver_of, open_archive
 from interlock.runtime.programs import Unusable, unusable_programs
+from interlock.runtime.ringing import advice_of
+from interlock.runtime.stores import named, open_kernel
+from interlock.stores.kernel import Kernel
 from interlock.stores.members import MemberRows
 from interlock.stores.repository import Repository
+from interlock.stores.state import refuse_closed
 from interlock.version import __version__
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -28,6 +33,8 @@ CLOCK_SLACK: Final = timedelta(minutes=1)
 _EXTRAS: Final = {
     "http": "httpx2",
     "postgres": "psycopg",
+    "redis": "redis",
+    "aws": "botocore",
     "duckdb": "duckdb",
     "alerts": "apprise",
     "calendars": "holidays",
@@ -77,9 +84,10 @@ def examine_project(
 ) -> Iterator[Finding]:
     """Look at a project, what it keeps and what it calls. Nothing in the store is changed."""
     yield _files(project, problems)
-    yield _directory(project)
-    yield _space(project)
-    yield from _store(project, now)
+    if project.settings.provider == "sqlite":
+        yield _directory(project)
+        yield _space(project)
+    yield from _store(project, now, environ)
     yield _programs("evaluators", unusable_programs(project, environ, "evaluator"))
     yield _programs("triggers", unusable_programs(project, environ, "trigger"))
     unset = [name for name in project.settings.env_allow if name not in environ]
@@ -124,21 +132,35 @@ def _space(project: Project) -> Finding:
     return Finding("disk", Outcome.OK, said)
 
 
-def _store(project: Project, now: datetime) -> Iterator[Finding]:
-    path = project.settings.sqlite_path
+def _store(project: Project, now: datetime, environ: Mapping[str, str]) -> Iterator[Finding]:
+    where = named(project.settings)
     try:
-        if not path.exists() and not path.is_symlink():
-            yield Finding("store", Outcome.OK, f"{path} does not exist yet; the first evaluation makes it")
-            return
-        from interlock.stores.sqlite import SqliteKernel
-
-        with closing(SqliteKernel(path, busy_timeout=timedelta(seconds=2))) as kernel:
+        with closing(_opened(project)) as kernel:
+            refuse_closed(kernel)
             kernel.ping()
-            yield Finding("store", Outcome.OK, f"{path} can be read and written")
+            yield Finding("store", Outcome.OK, f"{where} can be read and written")
+            for words in advice_of(kernel):
+                yield Finding("store", Outcome.WARN, words)
             yield _clock(_newest(project, Repository(kernel)), now)
             yield from _at_work(attendance(MemberRows(kernel), now), now)
-    except (StoreError, OSError) as exc:
+            if project.settings.archiver.enabled:
+                yield _archive(project, kernel, now, environ)
+    except StoreEmpty:
+        yield Finding("store", Outcome.OK, f"{where} does not exist yet; the first evaluation makes it")
+    except (StoreError, ConfigError, OSError) as exc:
         yield Finding("store", Outcome.FAIL, str(exc))
+
+
+def _opened(project: Project) -> Kernel:
+    """Open the store, which is not made for that. A file is opened for writing too: it says by itself whether it can be."""
+    path = project.settings.sqlite_path
+    if project.settings.provider != "sqlite":
+        return open_kernel(project, read_only=True)
+    if not path.exists() and not path.is_symlink():
+        raise StoreEmpty(f"there is no store {path} yet")
+    from interlock.stores.sqlite import SqliteKernel
+
+    return SqliteKernel(path, busy_timeout=timedelta(seconds=2))
 
 
 def _at_work(members: tuple[MemberView, ...], now: datetime) -> Iterator[Finding]:
@@ -154,6 +176,22 @@ def _at_work(members: tuple[MemberView, ...], now: datetime) -> Iterator[Finding
             yield Finding(role, Outcome.OK, f"{len(alive)} at work; {last}")
         else:
             yield Finding(role, Outcome.WARN, f"none is at work; {last}", f"start one: interlock {verb}")
+
+
+def _archive(project: Project, kernel: Kernel, now: datetime, environ: Mapping[str, str]) -> Finding:
+    advice = "nothing is lost meanwhile: what is not copied stays in the store, and is copied by: interlock archive"
+    try:
+        with closing(open_archive(project, environ)) as archive:
+            standing = archiver_of(kernel, archive).behind()
+    except (StoreError, ConfigError) as exc:
+        return Finding("archive", Outcome.WARN, str(exc), advice)  # nothing that is decided needs it
+    if standing.gaps:
+        message = f"{len(standing.gaps)} facts are missing in {archive.where}"
+        return Finding("archive", Outcome.WARN, message, "which and why: interlock archive --check")
+    if standing.since is not None and now - standing.since > project.settings.archiver.behind:
+        message = f"the oldest of what waits for {archive.where} has waited for {_ago(now - standing.since)}"
+        return Finding("archive", Outcome.WARN, message, advice)
+    return Finding("archive", Outcome.OK, f"{archive.where} answers, and keeps up")
 
 
 def _ago(length: timedelta) -> str:

@@ -33,6 +33,10 @@ _LONGEST_REST: Final = timedelta(minutes=1)
 _FIXED: Final = (
     "sqlite_path",
     "provider",
+    "redis",
+    "postgres",
+    "dynamodb",
+    "archiver",
     "evaluator_dirs",
     "env_allow",
     "network_allow",

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from interlock.runtime.committed import Committed
-from interlock.stores.kernel import Change, Kernel, Page, Place, Put, Record
+from interlock.stores.kernel import Advised, Change, Chime, Kernel, Page, Place, Put, Record
 from interlock.stores.keys import REGISTERED_PK
 
 
 class RingingKernel:
     """Another kernel, that remembers whether anything was written which may want somebody's attention.
 
-    `committed` tells its listeners what every commit added to the timelines.
+    `committed` tells its listeners what every commit added to the timelines; `chime` wakes others, where the store can.
     """
 
     def __init__(self, real: Kernel) -> None:
         self.real = real
         self.committed = Committed()
         self.written = False
+        self.chime = chime_of(real)
 
     def get(self, pk: str, sk: str) -> Record | None:
         """Return one row."""
@@ -60,6 +61,26 @@ class RingingKernel:
     def close(self) -> None:
         """Close the real one."""
         self.real.close()
+
+
+def chime_of(kernel: Kernel) -> Chime | None:
+    """Return what wakes others in a kernel, or in the one behind it; None where the store has no such thing."""
+    return next((each for each in _layers(kernel) if isinstance(each, Chime)), None)
+
+
+def advice_of(kernel: Kernel) -> tuple[str, ...]:
+    """Return what should be set up otherwise at the server of a kernel; nothing where nobody can tell.
+
+    Raises:
+        StoreUnavailable: the server does not answer.
+    """
+    return next((each.advice() for each in _layers(kernel) if isinstance(each, Advised)), ())
+
+
+def _layers(kernel: Kernel | None) -> Iterator[Kernel]:
+    while kernel is not None:
+        yield kernel
+        kernel = getattr(kernel, "real", None)
 
 
 if TYPE_CHECKING:

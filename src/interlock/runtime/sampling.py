@@ -20,6 +20,7 @@ from interlock.ports.members import Members
 from interlock.ports.stores import DueIndex, DueKind, Runs
 from interlock.runtime.lanes import Lanes, ThreadLane
 from interlock.stores.kernel import Kernel
+from interlock.stores.marks import waiting_since
 from interlock.telemetry.vitals import Load, Vitals
 
 T = TypeVar("T")
@@ -42,13 +43,14 @@ class Kept(Runs, DueIndex, Protocol):
 
 
 class Sampled(NamedTuple):
-    """What is looked at."""
+    """What is looked at. `archived`: facts are marked for the archive."""
 
     kernel: Kernel
     store: Kept
     dispatches: Dispatches
     members: Members
     clock: Clock
+    archived: bool = False
 
 
 class Sampler:
@@ -92,7 +94,11 @@ class Sampler:
             members=members[0],
             progress_ages=members[1],
             lanes=loads(self.lanes),
+            archive_age=_unless_trouble(self._archive, at) if self._sampled.archived else None,
         )
+
+    def _archive(self, at: datetime) -> float:
+        return _since(waiting_since(self._sampled.kernel) or at, at)
 
     def _due(self, at: datetime) -> tuple[float | None, dict[str, float]]:
         rows = self._sampled.store.due(at, _DUE)

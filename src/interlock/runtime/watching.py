@@ -8,12 +8,14 @@ from typing import Final
 
 from interlock.config.settings import Settings
 from interlock.errors import Problem
+from interlock.runtime.archiving import look_after_archive
 from interlock.runtime.bell import Bell
 from interlock.runtime.chores import PURGED, Chore, Chores, look_after_watchdog
 from interlock.runtime.guarding import guarded
 from interlock.runtime.lanes import lanes_of
 from interlock.runtime.leases import Lease
 from interlock.runtime.reloading import Reloader
+from interlock.runtime.retiring import Retiring, purge
 from interlock.runtime.station import News, Station
 from interlock.runtime.tidying import tidy_jobs
 from interlock.runtime.watcher import Watcher
@@ -22,6 +24,8 @@ from interlock.runtime.wiring import Interlock
 PURGE_EVERY: Final = timedelta(minutes=1)
 REGISTERED_EVERY: Final = timedelta(seconds=1)
 TIDY_EVERY: Final = timedelta(minutes=10)
+RETIRE_EVERY: Final = timedelta(minutes=10)
+ARCHIVE_EVERY: Final = timedelta(minutes=1)
 WATCHDOG_EVERY: Final = timedelta(seconds=30)
 GRACE: Final = timedelta(seconds=30)
 
@@ -46,9 +50,14 @@ class Watching:
             Chore("purge", self._purge, PURGE_EVERY, alone=True),
             Chore("tidy", self._tidy, TIDY_EVERY),
         ]
+        if project.history is not None:
+            chores.append(Chore("retire", Retiring(work, self._station, project.history).do, RETIRE_EVERY, alone=True))
         if project.watchdog.enabled:
             look = partial(look_after_watchdog, self._station, project.watchdog.interval)
             chores.append(Chore("watchdog", look, WATCHDOG_EVERY, alone=True))
+        if project.archiver.enabled:
+            overdue = partial(look_after_archive, self._station, work.kernel, project.archiver.behind)
+            chores.append(Chore("archive", overdue, ARCHIVE_EVERY, alone=True))
         self._chores = Chores(self._station, chores)
         self._watcher = Watcher(self._station, Lease(work.hands.members), self._chores)
         self._stopped = False
@@ -66,6 +75,15 @@ class Watching:
 
     def watch(self, *, once: bool = False, until_idle: bool = False) -> None:
         """Work until stopped; with `once` until what is due now is done, with `until_idle` until the jobs have ended too."""
+        chime = self._work.kernel.chime
+        end_listening = None if chime is None else chime.listen(self._bell.poke)
+        try:
+            self._watch(once=once, until_idle=until_idle)
+        finally:
+            if end_listening is not None:
+                end_listening()
+
+    def _watch(self, *, once: bool, until_idle: bool) -> None:
         while not self._stopped:
             following = self._watcher.turn()
             if self._watcher.idle and (once or (until_idle and not self._watcher.following)):
@@ -87,7 +105,7 @@ class Watching:
             self.reload()
 
     def _purge(self) -> None:
-        self._work.kernel.purge(self._work.clock.now(), PURGED)
+        purge(self._work, PURGED)
 
     def _tidy(self) -> None:
         # Of these alone anything can have grown old: to look at all of them would cost more than it frees.

@@ -26,6 +26,7 @@ from interlock.runtime.observing import Observers
 from interlock.runtime.pool import Pool
 from interlock.runtime.registered import Registry
 from interlock.runtime.ringing import RingingKernel
+from interlock.runtime.stores import open_kernel
 from interlock.runtime.triggers import TriggerFactory
 from interlock.runtime.upstream import UpstreamRuns
 from interlock.sinks.context import SinkContext
@@ -33,6 +34,7 @@ from interlock.stores.agendas import AgendaRows
 from interlock.stores.controls import ControlRows
 from interlock.stores.dispatches import DispatchRows
 from interlock.stores.kernel import Kernel
+from interlock.stores.marks import MarkingKernel
 from interlock.stores.members import MemberRows
 from interlock.stores.pushes import PushRows
 from interlock.stores.registrations import RegistrationRows
@@ -47,17 +49,6 @@ if TYPE_CHECKING:
 
 STATE_DIR: Final = ".interlock"
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
-
-
-def open_kernel(project: Project, *, read_only: bool = False) -> Kernel:
-    """Open the project's store.
-
-    Raises:
-        StoreError: it cannot be opened; the message says why and what to do.
-    """
-    from interlock.stores.sqlite import SqliteKernel
-
-    return SqliteKernel(project.settings.sqlite_path, read_only=read_only)
 
 
 class LazyHttp:
@@ -107,7 +98,7 @@ class LazyHttp:
 class Interlock:
     """A project at work: its store, its hands, and everything that must be closed again. Use it in a `with` statement.
 
-    The watchers of this machine are woken when it closes, if anything was written that may want their attention; a process
+    The watchers are woken when it closes, if anything was written that may want their attention; a process
     that goes on for longer calls `ring` whenever it has written something.
 
     With `measured`, what is done is counted, and shown by `observers`; `telemetry` are others who are told of every step.
@@ -125,13 +116,13 @@ class Interlock:
         self.project = project
         self.clock = SystemClock()
         self.catalog = FileCatalog(project)
-        self._env = os.environ if env is None else env
+        self.env = os.environ if env is None else env
         self._stream = sys.stderr if stream is None else stream
         self._stack = ExitStack()
-        self.observers = Observers(project.settings, self._env, telemetry)
+        self.observers = Observers(project.settings, self.env, telemetry)
         with ExitStack() as stack:
             stack.callback(self.observers.close)
-            self.kernel = RingingKernel(open_kernel(project))
+            self.kernel = RingingKernel(self._marked(open_kernel(project, env=self.env)))
             self.committed = self.kernel.committed
             stack.callback(self.ring)
             stack.callback(self.kernel.close)
@@ -161,12 +152,17 @@ class Interlock:
         self._stack.close()
 
     def ring(self) -> None:
-        """Wake the watchers of this machine, if anything was written since the last time that may want their attention."""
+        """Wake the watchers, if anything was written since the last time that may want their attention.
+
+        Those of this machine; and those of others, where the store can do it.
+        """
         if self.kernel.written:
             from interlock.runtime.bell import place_of, ring  # what only looks needs no sockets
 
             self.kernel.written = False
             ring(place_of(state_dir(self.project)))
+            if self.kernel.chime is not None:
+                self.kernel.chime.ring()
 
     def break_off(self) -> None:
         """Break off every question to an evaluator, now and from now on. Starts and looks go on."""
@@ -185,7 +181,7 @@ class Interlock:
         """
         threads = ThreadRows(self.kernel)
         context = SinkContext(stream=self._stream, root=self.project.root, http=self._http, threads=threads)
-        return alerting_of(project.settings, context, self._env)
+        return alerting_of(project.settings, context, self.env)
 
     def measured(self, trigger: Trigger, kind: str) -> Trigger:
         """Return a trigger that was made elsewhere, measured like all others where anybody measures."""
@@ -196,12 +192,17 @@ class Interlock:
 
         return MeasuredTrigger(trigger, kind, telemetry)
 
+    def _marked(self, kernel: Kernel) -> Kernel:
+        # What is to be archived is marked in the commit that writes it, by whatever process: so nothing is missed.
+        return MarkingKernel(kernel, self.clock.now) if self.project.settings.archiver.enabled else kernel
+
     def _observe(self, *, measured: bool) -> None:
         hands = self.hands
         if measured:
             from interlock.runtime.sampling import Sampled
 
-            sampled = Sampled(self.kernel, self.store, hands.dispatches, hands.members, self.clock)
+            archived = self.project.settings.archiver.enabled
+            sampled = Sampled(self.kernel, self.store, hands.dispatches, hands.members, self.clock, archived)
             self.observers.measure(self.committed, sampled, hands.alerting)
         telemetry = self.observers.joined()
         if telemetry is None:
@@ -227,7 +228,7 @@ class Interlock:
             members=MemberRows(self.kernel),
             catalog=self.catalog,
             evaluator=self._evaluator,
-            trigger_for=TriggerFactory(self._trigger_context(), self._env),
+            trigger_for=TriggerFactory(self._trigger_context(), self.env),
             together=pool,
             alerting=self.alerting_of(self.project),
         )
@@ -242,7 +243,7 @@ class Interlock:
             runs=UpstreamRuns(self.store, self.catalog, self.clock),
             http=self._asking.client,
             sensors=self.sensors,
-            env=self._env,
+            env=self.env,
             env_allow=settings.env_allow,
         )
         return RoutingEvaluator(

@@ -47,7 +47,8 @@ def scaffold_files(template: str) -> tuple[ScaffoldFile, ...]:
 
 
 def write_scaffold(target: Path, *, template: str, extra: Mapping[str, bytes] | None = None) -> list[Path]:
-    """Write a template into `target`, which may exist, and return the files written, sorted. `extra` adds files by path.
+    """Write a template into `target`, which may exist, and return the files written, sorted. `extra` adds files by
+    path, or replaces them.
 
     All or nothing: everything is written beside its place first and moved there when all of it is on disk. Whatever
     fails on the way, also the disk, leaves `target` as it was.
@@ -57,8 +58,9 @@ def write_scaffold(target: Path, *, template: str, extra: Mapping[str, bytes] | 
         OSError: the files could not be written; nothing was left behind.
         ValueError: there is no such template.
     """
-    added = (ScaffoldFile(PurePosixPath(path), content) for path, content in (extra or {}).items())
-    contents = sorted((*scaffold_files(template), *added))
+    wanted = {file.path: file for file in scaffold_files(template)}
+    wanted |= {PurePosixPath(at): ScaffoldFile(PurePosixPath(at), content) for at, content in (extra or {}).items()}
+    contents = sorted(wanted.values())
     tops = sorted({file.path.parts[0] for file in contents})
     _refuse_to_overwrite(target, tops)
     fresh = not target.exists()

@@ -24,6 +24,7 @@ from interlock.core.alerts import Alert, AlertLevel, AlertType, Notice
 from interlock.core.dispatching import alert_dispatch
 from interlock.core.watchdog import STALLED
 from interlock.errors import InterlockError, Problem
+from interlock.runtime.archiving import Archiving, open_archive
 from interlock.runtime.bell import Bell, place_of
 from interlock.runtime.clock import SystemPacer
 from interlock.runtime.guarding import guarded
@@ -49,10 +50,12 @@ if TYPE_CHECKING:
 WATCHER_PATIENCE: Final = timedelta(seconds=60)
 """A watcher that has trouble rests for half of it at most."""
 
+ARCHIVER_END: Final = timedelta(seconds=2)
 SCANS: Final = 3
 LAST_WORDS: Final = timedelta(seconds=10)
 _WATCHER: Final = "watcher"
 _WATCHDOG: Final = "watchdog"
+_ARCHIVER: Final = "archiver"
 _API: Final = "api"
 _LOG: Final = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class Serving:
         self._watching = self._watching_of(settings, problems) if wanted.watcher else None
         self._rereader = None if wanted.watcher else Rereader(work, settings, news)
         self._watchdog = self._watchdog_of() if wanted.watchdog else None
+        self._archiving = self._archiving_of() if work.project.settings.archiver.enabled else None
         self.hub = Hub(work)
         self.health = Health(
             work.clock, StoreLook(self._look, news), self._signs(), lambda: len(work.catalog.project.broken)
@@ -151,6 +155,10 @@ class Serving:
         hands = work.hands._replace(together=pool, alerting=guarded(work.hands.alerting))
         return Watchdog(hands, rounds, alarm=SystemPacer(work.clock), say=lambda words: self._news(f"watchdog {words}"))
 
+    def _archiving_of(self) -> Archiving:
+        work = self._work
+        return Archiving(work, open_archive(work.project, work.env), say=self._news)
+
     def _begin(self) -> None:
         if self._watching is not None:
             self._start(_WATCHER, partial(self._watch, self._watching))
@@ -158,6 +166,8 @@ class Serving:
             self._start("rereader", self._rereader.run)
         if self._watchdog is not None:
             self._start(_WATCHDOG, partial(self._watchdog.run, self._scan_ended))
+        if self._archiving is not None:
+            self._start(_ARCHIVER, self._archiving.run)
         self._start(_API, self._http.run)
 
     def _start(self, name: str, task: Callable[[], None]) -> None:
@@ -225,13 +235,18 @@ class Serving:
             self._watching.stop()
         if self._rereader is not None:
             self._rereader.stop()
+        if self._archiving is not None:
+            self._archiving.stop()
         ends = monotonic() + self._wanted.grace.total_seconds() + LAST_WORDS.total_seconds() / 2
         # The watchdog is the last to go: it tells of whatever goes wrong with the others meanwhile.
-        others = [part for part in self._parts if part.name != _WATCHDOG]
+        # The archiver may be left anywhere: what it has not told the store of is copied again.
+        others = [part for part in self._parts if part.name not in (_WATCHDOG, _ARCHIVER)]
         over = [self._over(part, ends) for part in others]
         if self._watchdog is not None:
             self._watchdog.stop()
         over += [self._over(part, ends) for part in self._parts if part.name == _WATCHDOG]
+        for part in self._parts:
+            part.over_within(ARCHIVER_END if part.name == _ARCHIVER and not self._hurried else timedelta())
         return all(over) and all(self._drained.values()) and not self._hurried
 
     def _over(self, part: Part, ends: float) -> bool:

@@ -49,8 +49,8 @@ class DispatchRows:
     def commit(self, before: Dispatch | None, after: Dispatch, lines: Sequence[EventRecord] = ()) -> bool:
         """Write a dispatch with its pointers and its lines in one kernel commit."""
         pk = keys.dispatch_pk(after.dispatch_id)
-        old = {} if before is None else _pointers(pk, before)
-        new = _pointers(pk, after)
+        old = {} if before is None else pointers_of(pk, before)
+        new = pointers_of(pk, after)
         batch: list[Change] = [Put(_row(pk, after))]
         batch += (Delete(sk) for sk in sorted(old.keys() - new.keys()))
         batch += (Put(new[sk]) for sk in sorted(new.keys() - old.keys()))
@@ -142,7 +142,8 @@ def _row(pk: str, dispatch: Dispatch) -> Record:
     )
 
 
-def _pointers(pk: str, dispatch: Dispatch) -> dict[str, Record]:
+def pointers_of(pk: str, dispatch: Dispatch) -> dict[str, Record]:
+    """Return the rows that list a dispatch, by their names: they follow from what it is."""
     if isinstance(dispatch, Publication):
         return {}
     rank = keys.moment(dispatch.opened_at)

@@ -16,12 +16,30 @@ SPEC_SK: Final = "SPEC"
 RUN_PREFIX: Final = "RUN#"
 ACTIVE_PREFIX: Final = "ACTIVE#"
 ACTIVE_KIND: Final = "active"
+ENDED_PREFIX: Final = "ENDED#"
+ENDED_KIND: Final = "ended"
+JOURNAL_PREFIX: Final = "JOURNAL#"
+OUTBOX_PREFIX: Final = "OUT#"
+NOTE_PREFIX: Final = "NOTE#"
+EVALUATION_PREFIX: Final = "EVALUATION#"
+RETIRED_SK: Final = "RETIRED"
+RETIRED_KIND: Final = "retired"
+CLEARING_KIND: Final = "clearing"
+CLAIM_PREFIX: Final = "CLAIM#"
+ASKED_PREFIX: Final = "ASKED#"
+PUSH_PREFIX: Final = "PUSH#"
+MARK_PREFIX: Final = "ARCHIVE#"
+ARCHIVE_PK: Final = "archive"
+WHOLE_SK: Final = "WHOLE"
+ARCHIVE_KIND: Final = "archive"
+ARCHIVE_LEFT_KIND: Final = "archive/left"
 AGAIN_PREFIX: Final = "AGAIN#"
 AGENDA_PREFIX: Final = "AGENDA#"
 AGENDAS_KIND: Final = "agendas"
 PLANNED_SK: Final = "PLANNED"
 PLANNED_KIND: Final = "planned"
 EXPECTED_SK: Final = "EXPECTED"
+EXPECTED_NOTE_PREFIX: Final = "EXPECTED#TOLD#"
 OPEN_EXPECTATIONS_KIND: Final = "expectations/open"
 PAUSE_SK: Final = "PAUSE"
 PAUSES_KIND: Final = "pauses"
@@ -29,6 +47,9 @@ SILENCES_PK: Final = "silences"
 SILENCE_PREFIX: Final = "SILENCE#"
 MARKER_PREFIX: Final = "MARKER#"
 SENSOR_PREFIX: Final = "SENSOR#"
+STORE_PK: Final = "store"
+STATE_SK: Final = "STATE"
+FORMAT_SK: Final = "FORMAT"
 REGISTERED_PK: Final = "registered"
 REGISTERED_PREFIX: Final = "PIPELINE#"
 GENERATION_SK: Final = "GENERATION"
@@ -40,6 +61,7 @@ OPEN_ALERTS_KIND: Final = "alerts/open"
 
 _SPECIAL: Final = re.compile(r"[^ -~]|[%#/|]")
 _MAX_FREE: Final = 200
+_MOMENT: Final = "%Y%m%dT%H%M%S.%fZ"
 _FAR: Final = "99999999T999999.999999Z"
 
 
@@ -81,6 +103,16 @@ def active_sk(number: int) -> str:
     return f"{ACTIVE_PREFIX}{number:06d}"
 
 
+def ended_sk(number: int) -> str:
+    """Return the row that lists a run among those that have ended, by when they did."""
+    return f"{ENDED_PREFIX}{number:06d}"
+
+
+def mark_sk(sk: str, version: int) -> str:
+    """Return the row that marks a version of a row as not archived yet."""
+    return f"{MARK_PREFIX}{sk}#{version:08d}"
+
+
 def again_sk(number: int, listing: str) -> str:
     """Return the row that puts a run into one of the listings of what was run again."""
     return f"{AGAIN_PREFIX}{number:06d}#{listing}"
@@ -98,7 +130,7 @@ def replays_kind(pipeline: str) -> str:
 
 def journal_prefix(key: RunKey) -> str:
     """Return the beginning of every journal row of a run."""
-    return f"JOURNAL#{key.number:06d}#"
+    return f"{JOURNAL_PREFIX}{key.number:06d}#"
 
 
 def journal_sk(key: RunKey, version: int) -> str:
@@ -108,7 +140,7 @@ def journal_sk(key: RunKey, version: int) -> str:
 
 def outbox_prefix(key: RunKey) -> str:
     """Return the beginning of every outbox row of a run."""
-    return f"OUT#{key.number:06d}#"
+    return f"{OUTBOX_PREFIX}{key.number:06d}#"
 
 
 def outbox_sk(key: RunKey, command: CommandId) -> str:
@@ -119,12 +151,12 @@ def outbox_sk(key: RunKey, command: CommandId) -> str:
 
 def claim_sk(key: RunKey, attempt: int) -> str:
     """Return the row of the claim on an attempt."""
-    return f"CLAIM#{key.number:06d}#{attempt:06d}"
+    return f"{CLAIM_PREFIX}{key.number:06d}#{attempt:06d}"
 
 
 def asked_sk(key: RunKey, attempt: int) -> str:
     """Return the row of whoever was told that an attempt was started for him."""
-    return f"ASKED#{key.number:06d}#{attempt:06d}"
+    return f"{ASKED_PREFIX}{key.number:06d}#{attempt:06d}"
 
 
 def spec_pk(digest: str) -> str:
@@ -139,12 +171,12 @@ def pipeline_pk(pipeline: str) -> str:
 
 def evaluation_sk(slot: Slot) -> str:
     """Return the row of a slot's last evaluation."""
-    return f"EVALUATION#{slot.schedule}#{slot.period}"
+    return f"{EVALUATION_PREFIX}{slot.schedule}#{slot.period}"
 
 
 def push_prefix(trait: str) -> str:
     """Return the beginning of every pushed result of a trait."""
-    return f"PUSH#{trait}#"
+    return f"{PUSH_PREFIX}{trait}#"
 
 
 def push_sk(trait: str, schedule: str, period: str) -> str:
@@ -164,12 +196,12 @@ def registered_sk(pipeline: str) -> str:
 
 def note_sk(at: datetime, name: str) -> str:
     """Return the row of a timeline line that belongs to no run."""
-    return f"NOTE#{moment(at)}#{name}"
+    return f"{NOTE_PREFIX}{moment(at)}#{name}"
 
 
 def named_note_sk(name: str) -> str:
     """Return the row of a timeline line that is told once, under a name."""
-    return f"NOTE#{escaped(name)}"
+    return f"{NOTE_PREFIX}{escaped(name)}"
 
 
 def agenda_sk(schedule: str) -> str:
@@ -179,7 +211,7 @@ def agenda_sk(schedule: str) -> str:
 
 def expected_note_sk(version: int) -> str:
     """Return the row of the timeline line that a version of an expectation brought with it."""
-    return f"{EXPECTED_SK}#TOLD#{version:08d}"
+    return f"{EXPECTED_NOTE_PREFIX}{version:08d}"
 
 
 def expected_pointer_sk(kind: str) -> str:
@@ -267,6 +299,15 @@ def evaluations_kind(pipeline: str) -> str:
     return f"evaluations/{pipeline}"
 
 
+def instant_of(moment: str) -> datetime:
+    """Read back what `moment` wrote.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    return datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC)
+
+
 def moment_or_never(at: datetime | None) -> str:
     """Write an instant, or a rank behind all of them."""
     return _FAR if at is None else moment(at)
@@ -274,4 +315,4 @@ def moment_or_never(at: datetime | None) -> str:
 
 def moment(at: datetime) -> str:
     """Write an instant so that text order is time order."""
-    return at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return at.astimezone(UTC).strftime(_MOMENT)

@@ -11,11 +11,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from interlock.errors import StoreUnavailable
-from interlock.stores.kernel import Change, Page, Place, Record
+from interlock.stores.kernel import Change, Page, Place, Record, Walk
 from interlock.stores.rows import Row, Standing, due_place, end_of, follower, micros, record_of, standing_of, steps_of
+from interlock.stores.walking import place_of, restorable, walked
 
 if TYPE_CHECKING:
-    from interlock.stores.kernel import Kernel
+    from interlock.stores.kernel import Kernel, Walkable
 
 _Entry = TypeVar("_Entry", bound=Any)
 _Moment = tuple[int, str, str]
@@ -107,6 +108,25 @@ class MemoryKernel:
                 self._forget(pk, sk)
         return len(expired)
 
+    def walk(self, after: str | None, limit: int) -> Walk:
+        """Return rows behind a cursor: by partition, then by name."""
+        place = None if after is None else place_of(after)
+        with self._lock:
+            self._refuse_closed()
+            places = sorted((pk, sk) for pk, rows in self._rows.items() for sk in rows)
+            low = 0 if place is None else bisect_right(places, place)
+            step = [self._rows[pk][sk] for pk, sk in places[low : low + max(limit, 1)]]
+        return walked(step, limit)
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Write rows as they are, versions included, wherever there is none."""
+        rows = restorable(records)
+        with self._lock:
+            self._refuse_closed()
+            for row in rows:
+                if row.sk not in self._rows.get(row.pk, {}):
+                    self._keep(row)
+
     def ping(self) -> None:
         """Raise `StoreUnavailable` once the store is closed."""
         with self._lock:
@@ -171,4 +191,7 @@ def _take_out(ordered: list[_Entry], entry: _Entry) -> None:
 if TYPE_CHECKING:
 
     def _is_a_kernel(it: MemoryKernel) -> Kernel:
+        return it
+
+    def _is_walkable(it: MemoryKernel) -> Walkable:
         return it

@@ -57,6 +57,7 @@ def _note(pipeline: PipelineName, pushed: PushedResult, name: str) -> Record:
         trait=pushed.trait,
         message=pushed.reason or (f"pushed by {pushed.pushed_by}" if pushed.pushed_by else "pushed"),
         details=pushed.value or EMPTY,
+        category=pushed.category,
     )
     period = pushed.period or Period.of_day(pushed.pushed_at.date())
     slot = Slot(pipeline, pushed.schedule or DEFAULT_SCHEDULE, period)

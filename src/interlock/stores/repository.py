@@ -19,8 +19,10 @@ from interlock.errors import Contention, NotFound, UnreadableRecord
 from interlock.ports.stores import Claim, Commit, DueWork, Entry, Evaluation, TimelineRecord
 from interlock.ports.telemetry import SILENT, Telemetry
 from interlock.stores import keys
+from interlock.stores.activity import listed_activity
 from interlock.stores.again import again_key, listed_again
 from interlock.stores.due import active_key, work_of
+from interlock.stores.headstones import counted_on, headstone, stands
 from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
 
 T = TypeVar("T")
@@ -58,11 +60,11 @@ class Repository:
         """Write the run, its journal line, its wishes and the settled wish in one kernel commit."""
         pk = keys.slot_pk(change.after.key.slot)
         batch: list[Change] = []
-        if change.before is None and change.after.key.number > 1:
-            previous = self.run(RunKey(change.after.key.slot, change.after.key.number - 1))
-            if previous is None or not previous.ended:
+        if change.before is None:
+            previous = self._previous(change.after.key)
+            if previous is None:
                 return False
-            batch.append(Check(keys.run_sk(previous.key.number), previous.version))
+            batch.append(previous)
         if change.after != change.before:
             batch.append(Put(_run_record(change.after)))
         if change.entry is not None:
@@ -70,9 +72,16 @@ class Repository:
         batch += (Put(_outbox_record(change.after, command)) for command in change.commands)
         if change.settles is not None:
             batch.append(Delete(keys.outbox_sk(change.after.key, change.settles)))
-        batch += _activity(change)
+        batch += listed_activity(change)
         batch += listed_again(change)
         return self.kernel.commit(pk, batch)
+
+    def _previous(self, key: RunKey) -> Check | None:
+        """Return what must hold of the run before one that is to be opened; None when it may not be opened."""
+        run = self.run(RunKey(key.slot, key.number - 1)) if key.number > 1 else None
+        if run is None:
+            return counted_on(self.kernel, key.slot, key.number - 1)
+        return Check(keys.run_sk(run.key.number), run.version) if run.ended else None
 
     def settle(self, key: RunKey, command: CommandId) -> None:
         """Strike one wish from the outbox."""
@@ -152,6 +161,10 @@ class Repository:
         if row is None:
             raise NotFound(f"there is no run {key}")
         return cursor_of(replace(row, sk=sk))
+
+    def retired(self, slot: Slot) -> int:
+        """Return the highest number of a run of a slot that was removed with its history; 0 when none was."""
+        return headstone(self.kernel, slot).last
 
     def count_runs(self, slot: Slot, causes: Collection[Cause]) -> int:
         """Return how many runs of a slot were opened for one of these causes."""
@@ -278,8 +291,11 @@ class Repository:
         """Claim an attempt; True for exactly one caller per turn."""
         pk = keys.slot_pk(claim.run.slot)
         sk = keys.claim_sk(claim.run, claim.attempt)
+        there = stands(self.kernel, claim.run.slot, claim.run.number)
+        if there is None:
+            return False
         row = Record(pk=pk, sk=sk, version=claim.turn, body=wire.to_builtins(claim))
-        return self.kernel.commit(pk, [Put(row)])
+        return self.kernel.commit(pk, [Put(row), there])
 
 
 class _Caused(Struct, frozen=True, kw_only=True):
@@ -302,7 +318,8 @@ def decoded(record: Record, kind: type[T]) -> T:
         return wire.from_builtins(record.body, kind)
     except ValueError as exc:
         raise UnreadableRecord(
-            f"the row {record.sk!r} of {record.pk!r} cannot be read: {exc}. It was damaged, or written by a later Interlock"
+            f"the row {record.sk!r} of {record.pk!r} cannot be read: {exc}. It was damaged, or written by a later Interlock",
+            cursor=cursor_of(record),
         ) from exc
 
 
@@ -331,18 +348,6 @@ def _run_record(run: Run) -> Record:
         kind=keys.runs_kind(run.key.slot.pipeline),
         rank=keys.moment(run.opened_at),
     )
-
-
-def _activity(change: Commit) -> list[Change]:
-    """Put a run that is opened among the active ones, and take it out in the commit in which it ends."""
-    after, before = change.after, change.before
-    sk = keys.active_sk(after.key.number)
-    if before is None and not after.ended:
-        pk, rank = keys.slot_pk(after.key.slot), keys.moment(after.opened_at)
-        return [Put(Record(pk=pk, sk=sk, version=1, body={}, kind=keys.ACTIVE_KIND, rank=rank))]
-    if before is not None and after.ended and not before.ended:
-        return [Delete(sk)]  # at any version, or absent: runs of older versions were never put there
-    return []
 
 
 def _entry_record(key: RunKey, entry: Entry) -> Record:

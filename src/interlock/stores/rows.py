@@ -106,7 +106,8 @@ def record_of(row: tuple[object, ...]) -> Record:
     except (msgspec.DecodeError, TypeError, UnicodeDecodeError, OverflowError, RecursionError) as exc:
         raise UnreadableRecord(
             f"the row {row[1]!r} of {row[0]!r} cannot be read: {exc}. It is kept as it is and is never skipped; "
-            "restore it from a copy of the store, or delete it if its content is known not to matter"
+            "restore it from a copy of the store, or delete it if its content is known not to matter",
+            cursor=f"{row[7]}\0{row[0]}\0{row[1]}" if len(row) == len(Row._fields) else "",
         ) from exc
 
 

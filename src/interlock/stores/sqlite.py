@@ -17,14 +17,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from interlock.errors import StoreError, StoreUnavailable
-from interlock.stores.kernel import Change, Page, Place, Record
-from interlock.stores.rows import Step, due_place, end_of, follower, micros, record_of, standing_of, steps_of
+from interlock.stores.kernel import Change, Page, Place, Record, Walk
+from interlock.stores.rows import Row, Step, due_place, end_of, follower, micros, record_of, standing_of, steps_of
 from interlock.stores.sqlite_errors import translated
 from interlock.stores.sqlite_files import StoreFile
 from interlock.stores.sqlite_writer import GroupWriter, Work
+from interlock.stores.walking import place_of, restorable, walked
 
 if TYPE_CHECKING:
-    from interlock.stores.kernel import Kernel
+    from interlock.stores.kernel import Kernel, Walkable
 
 _MAX_IDLE: Final = 8
 _ABOVE_TEXT: Final = b""  # SQLite sorts every blob behind every text
@@ -38,12 +39,17 @@ _LISTING: Final = _COLUMNS + "WHERE kind = ? AND (rank, pk, sk) >= (?, ?, ?) ORD
 _LISTING_BACK: Final = (
     _COLUMNS + "WHERE kind = ? AND (rank, pk, sk) < (?, ?, ?) ORDER BY rank DESC, pk DESC, sk DESC LIMIT ?"
 )
+_WALK: Final = _COLUMNS + "WHERE (pk, sk) >= (?, ?) ORDER BY pk, sk LIMIT ?"
 _VERSION: Final = "SELECT version FROM records WHERE pk = ? AND sk = ?"
 _PUT: Final = """
     INSERT INTO records (pk, sk, version, body, wake_at, expires_at, kind, rank)
     VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?)
     ON CONFLICT (pk, sk) DO UPDATE SET version = excluded.version, body = excluded.body, wake_at = excluded.wake_at,
         expires_at = excluded.expires_at, kind = excluded.kind, rank = excluded.rank
+"""
+_RESTORE: Final = """
+    INSERT INTO records (pk, sk, version, body, wake_at, expires_at, kind, rank)
+    VALUES (?, ?, ?, CAST(? AS TEXT), ?, ?, ?, ?) ON CONFLICT (pk, sk) DO NOTHING
 """
 _DELETE: Final = "DELETE FROM records WHERE pk = ? AND sk = ?"
 _PURGE: Final = """
@@ -109,6 +115,18 @@ class SqliteKernel:
     def purge(self, now: datetime, limit: int) -> int:
         """Remove up to `limit` rows whose `expires_at` is at or before an instant; return how many."""
         return self._write(partial(_purge, micros(now), max(limit, 0)))
+
+    def walk(self, after: str | None, limit: int) -> Walk:
+        """Return rows behind a cursor: by partition, then by name."""
+        pk, sk = ("", "") if after is None else place_of(after)
+        start = sk if after is None else follower(sk)
+        return walked(self._read(_WALK, pk, start, max(limit, 1)), limit)
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Write rows as they are, versions included, wherever there is none; all of them in one transaction."""
+        rows = restorable(records)
+        if rows:
+            self._write(partial(_restore, rows))
 
     def ping(self) -> None:
         """Raise `StoreUnavailable` unless the store can be read and written."""
@@ -220,6 +238,10 @@ def _purge(until: int, limit: int, db: sqlite3.Connection) -> int:
     return db.execute(_PURGE, (until, limit)).rowcount
 
 
+def _restore(rows: Sequence[Row], db: sqlite3.Connection) -> int:
+    return db.executemany(_RESTORE, rows).rowcount
+
+
 def _touch(db: sqlite3.Connection) -> int:
     return db.execute(_TOUCH).rowcount
 
@@ -227,4 +249,7 @@ def _touch(db: sqlite3.Connection) -> int:
 if TYPE_CHECKING:
 
     def _is_a_kernel(it: SqliteKernel) -> Kernel:
+        return it
+
+    def _is_walkable(it: SqliteKernel) -> Walkable:
         return it

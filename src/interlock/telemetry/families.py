@@ -93,6 +93,7 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "interlock_lane_queued": Family("gauge", "Work that waits in a lane of this process's watcher", ("lane",)),
     "interlock_lane_running": Family("gauge", "Work that is being done in a lane", ("lane",)),
+    "interlock_archive_age_seconds": Family("gauge", "For how long the oldest fact has waited for being archived"),
     "interlock_store_up": Family("gauge", "1 while the store can be read and written"),
     "interlock_store_ping_seconds": Family("gauge", "How long the store took to say so"),
     "interlock_build_info": Family("gauge", "Always 1; which version this is", ("version",)),

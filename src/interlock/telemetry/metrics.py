@@ -164,6 +164,7 @@ def _gauges(vitals: Vitals) -> Iterator[Metric]:
     yield _gauge("interlock_open_alerts", _by_one(vitals.open_alerts))
     yield _gauge("interlock_members", _by_one(vitals.members))
     yield _gauge("interlock_progress_age_seconds", _by_one(vitals.progress_ages))
+    yield _gauge("interlock_archive_age_seconds", {} if vitals.archive_age is None else {(): vitals.archive_age})
     yield _gauge("interlock_lane_queued", _by_one({lane: load.queued for lane, load in vitals.lanes.items()}))
     yield _gauge("interlock_lane_running", _by_one({lane: load.running for lane, load in vitals.lanes.items()}))
 

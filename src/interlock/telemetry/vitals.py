@@ -19,7 +19,7 @@ class Vitals(Struct, frozen=True, kw_only=True):
     """How things stood at one look. None and an empty mapping: it could not be told.
 
     Ages are in seconds. `outbox_ages` are by `wish`, `alert` and `event`; `members` and `progress_ages` by role;
-    `open_alerts` by level; `lanes` by lane.
+    `open_alerts` by level; `lanes` by lane. `archive_age` is how long the oldest fact has waited for being archived.
     """
 
     store_up: bool
@@ -31,3 +31,4 @@ class Vitals(Struct, frozen=True, kw_only=True):
     members: Mapping[str, int] = {}
     progress_ages: Mapping[str, float] = {}
     lanes: Mapping[str, Load] = {}
+    archive_age: float | None = None

@@ -29,6 +29,7 @@ from interlock.ports.evaluators import Question
 from interlock.ports.stores import DueKind
 from interlock.ports.triggers import Job, JobState
 from interlock.stores.dispatches import DispatchRows
+from interlock.stores.kernel import Kernel
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
 from interlock.testing.builders import MINUTE, NOON, SECOND, Files, a_hand, a_key, a_spec, a_trait
@@ -99,14 +100,19 @@ class Driver:
 
 
 class World:
-    """One run from its opening to its end, with `drivers` processes at it."""
+    """One run from its opening to its end, with `drivers` processes at it.
 
-    def __init__(self, seed: int, *, spec: PipelineSpec = SPEC, chaos: float = 1.0) -> None:
+    `kernel` is an empty store, of whatever kind. No two clocks differ by more than `spec.clock_skew`.
+    """
+
+    def __init__(
+        self, seed: int, *, spec: PipelineSpec = SPEC, chaos: float = 1.0, kernel: Kernel | None = None
+    ) -> None:
         self.dice = Random(seed)
         self.spec = spec
         self.chaos = chaos
         self.clock = FakeClock(NOON)
-        self.kernel = MemoryKernel()
+        self.kernel = kernel or MemoryKernel()
         self.store = Repository(self.kernel)
         self.key = a_key()
         self.sink = RecordingSink()
@@ -120,7 +126,7 @@ class World:
         self.depth = 0
         self.timeout = spec.trigger.start_timeout if spec.trigger else timedelta()
         self.calls_end: list[datetime] = []
-        skews = [self.dice.uniform(0, 1) * SKEW for _ in range(self.dice.randint(1, 3))]
+        skews = [self.dice.uniform(0, 1) * spec.clock_skew for _ in range(self.dice.randint(1, 3))]
         self.drivers = [Driver(self, error) for error in skews]
 
     # ------------------------------------------------------------------ what may happen anywhere
@@ -292,9 +298,9 @@ def refolded(store: Repository, spec: PipelineSpec, key: RunKey) -> Run:
     return run
 
 
-def played(seed: int, *, chaos: float = 1.0) -> World:
+def played(seed: int, *, spec: PipelineSpec = SPEC, chaos: float = 1.0, kernel: Kernel | None = None) -> World:
     """Play the story of one seed; the seed is named by whatever fails."""
     try:
-        return World(seed, chaos=chaos).play()
+        return World(seed, spec=spec, chaos=chaos, kernel=kernel).play()
     except (Exception, Broken) as exc:
         raise AssertionError(f"world {seed}: {type(exc).__name__}: {exc}") from exc

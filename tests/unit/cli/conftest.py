@@ -26,3 +26,10 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     with time_machine.travel(datetime(2026, 3, 7, 12, tzinfo=UTC)):  # not across a midnight, whatever the hour
         yield Terminal(root, capsys)
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def kept(terminal: Terminal) -> Terminal:
+    """A terminal in a project whose one run has ended well."""
+    assert terminal("run", "orders").code == 0
+    return terminal

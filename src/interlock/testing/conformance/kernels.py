@@ -27,6 +27,7 @@ from interlock.testing.conformance.kernel_durable import CrashContract, ProcessC
 from interlock.testing.conformance.kernel_lists import DueContract, ListingContract, PurgeContract, RowsContract
 from interlock.testing.conformance.kernel_model import ModelContract
 from interlock.testing.conformance.kernel_races import RaceContract
+from interlock.testing.conformance.kernel_walks import WalkContract
 
 
 class KernelContract(
@@ -38,6 +39,7 @@ class KernelContract(
     DamageContract,
     RaceContract,
     ModelContract,
+    WalkContract,
 ):
     """Every sentence of the contract in `interlock.stores.kernel` that one process can see broken."""
 
