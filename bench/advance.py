@@ -35,7 +35,7 @@ from interlock.stores import keys
 from interlock.stores.kernel import Kernel, Put
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import NOON, SECOND, a_result, a_slot, a_spec
 
 SECONDS = 1.5

@@ -32,7 +32,7 @@ from interlock.core.traits import TraitResult, TraitStatus
 from interlock.stores.kernel import Kernel
 from interlock.stores.marks import MarkingKernel
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import NOON, a_slot, a_spec
 
 RUNS: Final = 1000

@@ -42,7 +42,7 @@ from interlock.runtime.pool import Pool
 from interlock.runtime.station import Station
 from interlock.runtime.watcher import Watcher
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import Files, a_hand, a_spec, a_trait
 
 DUE: Final = 500

@@ -17,7 +17,7 @@ from threading import Thread
 from time import perf_counter
 
 from interlock.stores.kernel import MAX_BATCH, Put, Record
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 
 SECONDS = 2.0
 THREADS = 16

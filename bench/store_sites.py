@@ -22,7 +22,7 @@ from tests.servers.redis import RedisServer
 from interlock.stores.kernel import Kernel
 
 if TYPE_CHECKING:
-    from interlock.stores.dynamodb_options import DynamoOptions
+    from interlock.stores.dynamodb.options import DynamoOptions
 
 KINDS: Final = ("sqlite", "redis", "valkey", "postgres", "dynamodb")
 EMULATED: Final = frozenset({"dynamodb"})
@@ -68,21 +68,21 @@ def kernel_at(site: Site, name: str) -> Kernel:
     """Open the store of that name at a site, with the options that everybody has; what is missing is made."""
     match site.kind:
         case "redis" | "valkey":
-            from interlock.stores.redis import RedisKernel
-            from interlock.stores.redis_options import RedisOptions
+            from interlock.stores.redis.kernel import RedisKernel
+            from interlock.stores.redis.options import RedisOptions
 
             return RedisKernel(RedisOptions(url=site.address, key_prefix=f"{name}:", timeout=_PATIENCE))
         case "postgres":
-            from interlock.stores.postgres import PostgresKernel
-            from interlock.stores.postgres_options import PostgresOptions
+            from interlock.stores.postgres.kernel import PostgresKernel
+            from interlock.stores.postgres.options import PostgresOptions
 
             return PostgresKernel(PostgresOptions(dsn=site.address, schema=name))
         case "dynamodb":
-            from interlock.stores.dynamodb import DynamoKernel
+            from interlock.stores.dynamodb.kernel import DynamoKernel
 
             return DynamoKernel(_dynamo_options(site, name))
         case _:
-            from interlock.stores.sqlite import SqliteKernel
+            from interlock.stores.sqlite.kernel import SqliteKernel
 
             return SqliteKernel(Path(site.address) / f"{name}.db")
 
@@ -95,7 +95,7 @@ def bare_at(site: Site, values: Values, threads: int) -> AbstractContextManager[
         case "postgres":
             return bare_drivers.postgres(site.address, values, threads)
         case "dynamodb":
-            from interlock.stores.dynamodb_client import make_client
+            from interlock.stores.dynamodb.client import make_client
 
             return bare_drivers.dynamodb(make_client(_dynamo_options(site, "bare")), values, threads)
         case _:
@@ -143,6 +143,6 @@ def settle(site: Site, name: str) -> None:
 
 
 def _dynamo_options(site: Site, name: str) -> DynamoOptions:
-    from interlock.stores.dynamodb_options import DynamoOptions
+    from interlock.stores.dynamodb.options import DynamoOptions
 
     return DynamoOptions(table_name=name, region=REGION, endpoint=site.address, create_table=True, timeout=_PATIENCE)

@@ -19,7 +19,7 @@ _HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 _LOCATION: Final = re.compile(
     r"(?i)\b[a-z][a-z0-9+.-]*://|\bfile:|(?<!\S)(?:\.{0,2}/|~/|[a-z]:\\)|(?<!\S)(?:-i|-f|--[a-z-]*(?:index|links|host)[a-z-]*)\b"
 )
-_SERVED: Final = ("server", "http", "metrics", "tracing", "calendars")
+_SERVED: Final = ("server", "http", "metrics", "tracing", "calendars", "postgres", "redis", "aws")
 _PIN: Final = re.compile(r"==([^\s;,*]+)$")
 
 
@@ -67,7 +67,7 @@ def read_lock(name: str, text: str) -> tuple[list[Pin], list[str]]:
 
 
 def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]]:
-    """Return what each lock has to satisfy: run has the bare set, serve a server's extras, dev all of them and the tools."""
+    """Return what each lock has to satisfy: run the bare set, serve a server with any store, dev all and the tools."""
     project, groups = pyproject["project"], pyproject["dependency-groups"]
     bare = [*project["dependencies"], *entries(build)]
     extras = [text for extra in project["optional-dependencies"].values() for text in extra]

@@ -129,7 +129,7 @@ def _watch(root: Path) -> subprocess.Popen[bytes]:
 
 def _statuses(root: Path) -> dict[str, str]:
     from interlock.stores.repository import Repository
-    from interlock.stores.sqlite import SqliteKernel
+    from interlock.stores.sqlite.kernel import SqliteKernel
 
     with contextlib.closing(SqliteKernel(root / ".interlock" / "interlock.db", read_only=True)) as kernel:
         store = Repository(kernel)

@@ -16,7 +16,8 @@ pin() {
 }
 
 pin run pyproject.toml requirements/build.in
-pin serve pyproject.toml requirements/build.in --extra server --extra metrics --extra tracing --extra calendars
+pin serve pyproject.toml requirements/build.in --extra server --extra metrics --extra tracing --extra calendars \
+  --extra postgres --extra redis --extra aws
 pin dev pyproject.toml requirements/build.in --extra all --group pyproject.toml:dev
 pin docs --group pyproject.toml:docs
 pin servers --group pyproject.toml:servers

@@ -175,4 +175,5 @@ def until(found: Callable[[], Any], wanted: Callable[[], str] = lambda: "it", wi
         if result:
             return result
         assert monotonic() < deadline, f"waited for {wanted()}"
-        threading.Event().wait(0.02)  # asking without a breath runs into the server's own limit
+        # Each look may be a process: without a breath they take the time of what they wait for, and meet the limit of a server.
+        threading.Event().wait(0.15)

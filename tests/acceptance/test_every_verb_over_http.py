@@ -60,7 +60,10 @@ ACTING: Final[dict[str, tuple[tuple[str, ...], int]]] = {
 """Commands that act, in this order, and the codes they leave with: the same ones as here."""
 
 HERE: Final = frozenset(
-    ("init", "validate", "watch", "watchdog", "serve", "schema", "doctor", "demo", "completion", "keys", "add-pipeline")
+    (
+        *("init", "validate", "watch", "watchdog", "serve", "schema", "doctor", "demo", "completion", "keys"),
+        *("add-pipeline", "archive", "store"),
+    )
 )
 """Commands about what is here; `add-pipeline` has tests of its own."""
 

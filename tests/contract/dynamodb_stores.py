@@ -11,12 +11,12 @@ from unittest import mock
 import boto3
 from tests.servers.dynamodb import DynamoServer
 
-from interlock.stores import dynamodb as module
-from interlock.stores.dynamodb import DynamoKernel
-from interlock.stores.dynamodb_client import make_client
-from interlock.stores.dynamodb_items import key_of
-from interlock.stores.dynamodb_options import DynamoOptions
-from interlock.stores.dynamodb_table import LAYOUT_KEY
+from interlock.stores.dynamodb import kernel as module
+from interlock.stores.dynamodb.client import make_client
+from interlock.stores.dynamodb.items import key_of
+from interlock.stores.dynamodb.kernel import DynamoKernel
+from interlock.stores.dynamodb.options import DynamoOptions
+from interlock.stores.dynamodb.table import LAYOUT_KEY
 
 
 def options_of(server: DynamoServer, **others: Any) -> DynamoOptions:

@@ -12,8 +12,8 @@ from tests.servers.postgres import PostgresServer
 
 from interlock.errors import StoreUnavailable
 from interlock.stores.kernel import Change, Kernel, Page, Put, Record
-from interlock.stores.postgres import PostgresKernel
-from interlock.stores.postgres_options import PostgresOptions
+from interlock.stores.postgres.kernel import PostgresKernel
+from interlock.stores.postgres.options import PostgresOptions
 from interlock.testing.conformance.kernel_values import a_record
 
 

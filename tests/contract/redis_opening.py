@@ -9,8 +9,8 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from interlock.errors import StoreUnavailable
-from interlock.stores.redis import RedisKernel
-from interlock.stores.redis_options import RedisOptions
+from interlock.stores.redis.kernel import RedisKernel
+from interlock.stores.redis.options import RedisOptions
 
 T = TypeVar("T")
 

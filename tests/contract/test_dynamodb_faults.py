@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from msgspec.structs import replace
 from tests.contract.dynamodb_stores import bare, options_of
 from tests.servers.base import until
@@ -16,10 +17,10 @@ from tests.servers.dynamodb import MiniStackServer
 from tests.servers.proxy import Proxy
 
 from interlock.errors import StoreError, StoreUnavailable
-from interlock.stores.dynamodb import DynamoKernel
-from interlock.stores.dynamodb_items import MAX_ITEM
-from interlock.stores.dynamodb_options import DynamoOptions
-from interlock.stores.kernel import Check, Page, Put
+from interlock.stores.dynamodb.items import MAX_ITEM
+from interlock.stores.dynamodb.kernel import DynamoKernel
+from interlock.stores.dynamodb.options import DynamoOptions
+from interlock.stores.kernel import Check, Delete, Page, Put
 from interlock.testing.conformance.kernel_values import HOUR, NOON, a_record, at_once, keep, names, walk
 
 pytestmark = pytest.mark.service
@@ -86,6 +87,29 @@ def test_a_transaction_that_was_done_is_no_failure_even_when_another_followed_it
     proxy.lose_reply(to=b"TransactWriteItems")
     assert far.commit("p", batch) is True
     assert kernel.get("p", "a") == a_record(version=2)
+
+
+def test_a_transaction_that_lost_after_a_try_of_unknown_outcome_is_not_called_lost(
+    kernel: DynamoKernel, far: DynamoKernel
+) -> None:
+    """That try may still be on its way. False would say that it never happens, and it can, once what was in its way is gone."""
+    calls = far._calls
+    real, late = calls.client.transact_write_items, list[dict[str, Any]]()
+
+    def delayed(**request: Any) -> Any:
+        if late:
+            return real(**request)
+        late.append(request)
+        keep(kernel, a_record())
+        raise ReadTimeoutError(endpoint_url="somewhere")
+
+    calls.client.transact_write_items = delayed
+    batch = [Put(a_record()), Put(a_record(sk="b"))]
+    with pytest.raises(StoreUnavailable, match="may or may not have happened"):
+        far.commit("p", batch)
+    assert kernel.commit("p", [Delete("a")])
+    real(**late[0])
+    assert names(kernel.rows("p", "", Page())) == ["a", "b"]
 
 
 def test_a_transaction_whose_request_is_lost_is_sent_again(

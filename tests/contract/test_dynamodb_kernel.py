@@ -10,7 +10,7 @@ import pytest
 from tests.contract.dynamodb_stores import OneTable, options_of
 from tests.servers.dynamodb import DynamoDBLocalServer, MiniStackServer
 
-from interlock.stores.dynamodb import DynamoKernel
+from interlock.stores.dynamodb.kernel import DynamoKernel
 from interlock.stores.kernel import Change, Kernel
 from interlock.stores.rows import steps_of
 from interlock.testing.conformance.kernel_commits import CommitContract

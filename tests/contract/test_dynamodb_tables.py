@@ -13,9 +13,9 @@ from tests.contract.dynamodb_stores import bare, options_of
 from tests.servers.dynamodb import DynamoDBLocalServer, MiniStackServer
 
 from interlock.errors import StoreEmpty, StoreError, StoreTooNew, StoreUnavailable
-from interlock.stores.dynamodb import DynamoKernel
-from interlock.stores.dynamodb_options import DynamoOptions
-from interlock.stores.dynamodb_table import LAYOUT_KEY
+from interlock.stores.dynamodb.kernel import DynamoKernel
+from interlock.stores.dynamodb.options import DynamoOptions
+from interlock.stores.dynamodb.table import LAYOUT_KEY
 from interlock.stores.kernel import Check, Delete, Page, Put
 from interlock.testing.conformance.kernel_values import NOON, a_record, keep, names
 

@@ -12,7 +12,7 @@ import pytest
 
 from interlock.stores.kernel import Kernel
 from interlock.stores.memory import MemoryKernel
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.conformance.kernel_damage import Spoil
 from interlock.testing.conformance.kernels import DurableKernelContract, KernelContract
 

@@ -20,6 +20,7 @@ from tests.servers.proxy import Proxy
 from interlock.clients import postgres as door
 from interlock.errors import StoreUnavailable
 from interlock.stores.kernel import Check, Kernel
+from interlock.stores.postgres.kernel import PostgresKernel
 
 pytestmark = pytest.mark.service
 
@@ -223,12 +224,27 @@ def test_a_backend_ended_by_its_administrator_is_replaced(server: PostgresServer
         assert kernel.commit("p", put("b")) is True
 
 
+def _opened_when_free(server: PostgresServer, dsn: str) -> PostgresKernel:
+    """Open a kernel as soon as the server has noticed that others have hung up."""
+    found: list[PostgresKernel] = []
+
+    def tried() -> bool:
+        try:
+            found.append(opened(server, "guest", dsn=dsn))
+        except StoreUnavailable:
+            return False
+        return True
+
+    until(tried, "the one connection is free")
+    return found[0]
+
+
 def test_a_server_without_a_free_connection_says_what_to_do() -> None:
     settings = {"max_connections": "4", "superuser_reserved_connections": "3", "max_wal_senders": "0"}
     with have("postgres", lambda: PostgresServer("system", settings=settings)) as server:
         server.execute("CREATE ROLE guest LOGIN; CREATE SCHEMA guest AUTHORIZATION guest")
         dsn = server.dsn_of(user="guest")
-        with closing(opened(server, "guest", dsn=dsn)) as kernel:
+        with closing(_opened_when_free(server, dsn)) as kernel:
             assert kernel.commit("p", put("a"))
             assert any("max_connections" in each for each in kernel.advice())
             with pytest.raises(StoreUnavailable, match=r"all its connections are in use.*max_connections"):

@@ -10,8 +10,8 @@ from tests.servers.fixtures import have
 from tests.servers.postgres import PgBouncer, PostgresServer
 
 from interlock.stores.kernel import Kernel
-from interlock.stores.postgres import PostgresKernel
-from interlock.stores.postgres_options import PostgresOptions
+from interlock.stores.postgres.kernel import PostgresKernel
+from interlock.stores.postgres.options import PostgresOptions
 from interlock.testing.conformance.kernel_damage import Spoil
 from interlock.testing.conformance.kernel_durable import ProcessContract
 from interlock.testing.conformance.kernels import DurableKernelContract, KernelContract

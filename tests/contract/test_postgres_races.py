@@ -13,7 +13,7 @@ from tests.servers.base import until
 from tests.servers.postgres import PostgresServer
 
 from interlock.stores.kernel import Change, Check, Delete, Page, Put
-from interlock.stores.postgres import PostgresKernel
+from interlock.stores.postgres.kernel import PostgresKernel
 from interlock.testing.conformance.kernel_values import NOON, a_record, at_once, keep
 
 pytestmark = pytest.mark.service

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from threading import Event, Thread
@@ -13,20 +13,13 @@ from time import monotonic
 import pytest
 from tests.contract.redis_opening import opened
 from tests.servers.base import until
-from tests.servers.fixtures import have
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
 
-from interlock.stores import redis_chime
-from interlock.stores.redis import RedisKernel
+from interlock.stores.redis import chime as redis_chime
+from interlock.stores.redis.kernel import RedisKernel
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with have("redis", lambda: RedisServer("redis")) as server:
-        yield server
 
 
 def _subscribers(server: RedisServer) -> int:
@@ -40,7 +33,7 @@ def _listening(server: RedisServer, count: int) -> None:
 
 
 def _listeners() -> list[Thread]:
-    return [thread for thread in threads() if thread.name == "interlock-redis-listener"]
+    return [thread for thread in threads() if thread.name == "interlock-store-listener"]
 
 
 def test_everybody_who_listens_hears_a_ring(redis: RedisServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
@@ -10,25 +9,14 @@ from threading import Thread
 
 import pytest
 from tests.contract.redis_opening import at_last, opened
-from tests.servers.base import ServerMissing
-from tests.servers.fixtures import missing
-from tests.servers.redis import RedisServer, redis_cluster
+from tests.servers.redis import RedisServer
 
 from interlock.errors import StoreError, StoreUnavailable
 from interlock.stores.kernel import Page
-from interlock.stores.redis_layout import SHARDS, keys_of, shard_of
+from interlock.stores.redis.layout import SHARDS, keys_of, shard_of
 from interlock.testing.conformance.kernel_values import NOON, a_record, keep
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(scope="module")
-def members() -> Iterator[list[RedisServer]]:
-    try:
-        with redis_cluster("redis") as members:
-            yield members
-    except ServerMissing as exc:
-        missing("redis", exc)
 
 
 def test_a_slot_that_moves_to_another_member_is_followed(members: list[RedisServer]) -> None:

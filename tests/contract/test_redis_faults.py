@@ -17,30 +17,12 @@ from tests.servers.redis import Kind, RedisServer
 
 from interlock.errors import StoreError, StoreUnavailable
 from interlock.stores.kernel import Page, Put
-from interlock.stores.redis import RedisKernel
+from interlock.stores.redis.kernel import RedisKernel
 from interlock.testing.conformance.kernel_values import NOON, a_record, at_once, keep, names
 
 pytestmark = pytest.mark.service
 
 SOON = timedelta(seconds=0.5)
-
-
-@pytest.fixture(params=["redis", "valkey", "redis62"])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
-
-
-@pytest.fixture
-def server(kind: Kind) -> Iterator[RedisServer]:
-    with have(kind, lambda: RedisServer(kind)) as server:
-        yield server
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with have("redis", lambda: RedisServer("redis")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -59,15 +41,15 @@ def proxy(redis: RedisServer) -> Iterator[Proxy]:
 # ---------------------------------------------------------------- scripts
 
 
-def test_scripts_are_sent_again_when_the_server_has_forgotten_them(server: RedisServer) -> None:
+def test_scripts_are_sent_again_when_the_server_has_forgotten_them(each_redis: RedisServer) -> None:
     """SCRIPT FLUSH, a restart and a failover all leave a server without them."""
-    with closing(opened(server.url)) as kernel:
+    with closing(opened(each_redis.url)) as kernel:
         for version in range(1, 4):
-            server.ask("SCRIPT", "FLUSH")
+            each_redis.ask("SCRIPT", "FLUSH")
             keep(kernel, a_record(version=version, expires_at=NOON))
-            server.ask("SCRIPT", "FLUSH")
+            each_redis.ask("SCRIPT", "FLUSH")
             assert kernel.rows("p", "", Page()) == [a_record(version=version, expires_at=NOON)]
-        server.ask("SCRIPT", "FLUSH")
+        each_redis.ask("SCRIPT", "FLUSH")
         assert kernel.purge(NOON, 10) == 1
 
 
@@ -123,18 +105,18 @@ def test_the_first_commit_after_a_restart_succeeds(durable: RedisServer) -> None
         assert kernel.get("p", "a") == a_record(version=2)
 
 
-@pytest.mark.parametrize("kind", ["redis", "valkey"])
-def test_a_server_that_lost_its_data_is_not_written_as_if_nothing_had_run(server: RedisServer) -> None:
+@pytest.mark.parametrize("each_redis", ["redis", "valkey"], indirect=True)
+def test_a_server_that_lost_its_data_is_not_written_as_if_nothing_had_run(each_redis: RedisServer) -> None:
     """An empty store knows of no run, so everything would start a second time."""
-    with closing(opened(server.url)) as kernel:
+    with closing(opened(each_redis.url)) as kernel:
         keep(kernel, a_record())
-        server.flush()
+        each_redis.flush()
         with pytest.raises(StoreError, match="what was stored under 'interlock:' is gone"):
             kernel.commit("p", [Put(a_record())])
         with pytest.raises(StoreUnavailable, match="is gone"):
             kernel.ping()
-        assert server.ask("DBSIZE") == 0
-    with closing(opened(server.url)) as anew:
+        assert each_redis.ask("DBSIZE") == 0
+    with closing(opened(each_redis.url)) as anew:
         keep(anew, a_record())
 
 

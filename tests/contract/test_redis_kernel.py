@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 
 import pytest
 from redis import Redis
 from redis.cluster import RedisCluster
-from tests.servers.base import ServerMissing
-from tests.servers.fixtures import have, missing
-from tests.servers.redis import RedisServer, redis_cluster
+from tests.servers.fixtures import have
+from tests.servers.redis import RedisServer
 
 from interlock.stores.kernel import Kernel
-from interlock.stores.redis import RedisKernel
-from interlock.stores.redis_layout import field_of, keys_of, shard_of
-from interlock.stores.redis_options import RedisOptions
+from interlock.stores.redis.kernel import RedisKernel
+from interlock.stores.redis.layout import field_of, keys_of, shard_of
+from interlock.stores.redis.options import RedisOptions
 from interlock.testing.conformance.kernel_damage import Spoil
 from interlock.testing.conformance.kernels import DurableKernelContract, KernelContract
 
@@ -93,19 +92,10 @@ class TestDurableRedisKernel(DurableKernelContract):
         return partial(RedisKernel, _options(durable_redis.url))
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Sequence[RedisServer]]:
-    try:
-        with redis_cluster("redis") as members:
-            yield members
-    except ServerMissing as exc:
-        missing("redis", exc)
-
-
 class TestRedisClusterKernel(KernelContract):
     @pytest.fixture
-    def options(self, cluster: Sequence[RedisServer]) -> RedisOptions:
-        return _options(cluster[0].url, cluster=True)
+    def options(self, members: list[RedisServer]) -> RedisOptions:
+        return _options(members[0].url, cluster=True)
 
     @pytest.fixture
     def kernel(self, options: RedisOptions) -> Iterator[Kernel]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -12,41 +11,23 @@ import pytest
 from tests.contract.redis_opening import opened
 from tests.servers.base import ServerMissing, small_disk, until
 from tests.servers.fixtures import have, missing
-from tests.servers.redis import Kind, RedisServer
+from tests.servers.redis import RedisServer
 
 from interlock.errors import StoreError, StoreUnavailable
 from interlock.stores.kernel import Change, Delete, Page, Put
-from interlock.stores.redis import RedisKernel
-from interlock.stores.redis_layout import keys_of, shard_of
+from interlock.stores.redis.kernel import RedisKernel
+from interlock.stores.redis.layout import keys_of, shard_of
 from interlock.testing.conformance.kernel_values import HOUR, NOON, a_record, everywhere, keep
 
 pytestmark = pytest.mark.service
 
 
-@pytest.fixture(params=["redis", "valkey", "redis62"])
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
-
-
-@pytest.fixture
-def server(kind: Kind) -> Iterator[RedisServer]:
-    with have(kind, lambda: RedisServer(kind)) as server:
-        yield server
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with have("redis", lambda: RedisServer("redis")) as server:
-        yield server
-
-
-def test_a_full_memory_takes_no_commit_and_no_half_of_one(server: RedisServer) -> None:
+def test_a_full_memory_takes_no_commit_and_no_half_of_one(each_redis: RedisServer) -> None:
     """Nothing of a batch is done, whatever stands first in it; and what makes room still works."""
-    with closing(opened(server.url)) as kernel:
+    with closing(opened(each_redis.url)) as kernel:
         keep(kernel, a_record(kind="k", wake_at=NOON), a_record(sk="b", expires_at=NOON), a_record(sk="c"))
         before = everywhere(kernel)
-        server.set("maxmemory", "1")
+        each_redis.set("maxmemory", "1")
         batches: tuple[list[Change], ...] = (
             [Delete("b", 1), Put(a_record(version=2, kind="other", wake_at=NOON + HOUR)), Put(a_record(sk="new"))],
             [Put(a_record(sk="new")), Delete("b")],
@@ -59,13 +40,13 @@ def test_a_full_memory_takes_no_commit_and_no_half_of_one(server: RedisServer) -
         assert everywhere(kernel) == before
         assert kernel.commit("p", [Delete("c", 1)]) is True
         assert kernel.purge(NOON, 10) == 1
-        server.set("maxmemory", "0")
+        each_redis.set("maxmemory", "0")
         assert kernel.commit("p", [Put(a_record(version=2))]) is True
 
 
-def test_a_replica_takes_no_commit_and_says_so(server: RedisServer) -> None:
+def test_a_replica_takes_no_commit_and_says_so(each_redis: RedisServer) -> None:
     """It can be read."""
-    with closing(opened(server.url)) as kernel, server.replica() as replica:
+    with closing(opened(each_redis.url)) as kernel, each_redis.replica() as replica:
         keep(kernel, a_record())
         replica.wait_in_step()
         with closing(opened(replica.url)) as other:
@@ -109,26 +90,26 @@ def test_a_full_disk_takes_no_commit_until_there_is_room() -> None:
 
 
 @pytest.mark.parametrize("lacking", ["zadd", "zrem", "hdel", "hset"])
-def test_a_user_who_may_not_do_all_of_it_does_none_of_it(server: RedisServer, lacking: str) -> None:
+def test_a_user_who_may_not_do_all_of_it_does_none_of_it(each_redis: RedisServer, lacking: str) -> None:
     """A script that fails half-way is not undone, so it fails before."""
-    with closing(opened(server.url)) as kernel:
+    with closing(opened(each_redis.url)) as kernel:
         keep(kernel, a_record(kind="k", wake_at=NOON))
         before = everywhere(kernel)
-        server.ask("ACL", "SETUSER", "clerk", "on", ">pw", "~interlock:*", "+@all", f"-{lacking}")
-        with closing(opened(server.url, username="clerk", password="pw")) as clerk:
+        each_redis.ask("ACL", "SETUSER", "clerk", "on", ">pw", "~interlock:*", "+@all", f"-{lacking}")
+        with closing(opened(each_redis.url, username="clerk", password="pw")) as clerk:
             with pytest.raises(StoreError, match=r"may not do that.*Nothing was written"):
                 clerk.commit("p", [Put(a_record(version=2)), Put(a_record(sk="b"))])
             assert everywhere(clerk) == before
             assert clerk.get("p", "a") == kernel.get("p", "a")
 
 
-def test_the_commands_that_the_page_lists_are_enough(server: RedisServer) -> None:
+def test_the_commands_that_the_page_lists_are_enough(each_redis: RedisServer) -> None:
     """For all verbs; and without CONFIG something is said of it."""
     page = (Path(__file__).parents[2] / "docs/reference/store-redis.md").read_text()
     rights = re.findall(r" (\+[a-z|]+)", page)
-    server.ask("ACL", "SETUSER", "clerk", "on", ">pw", "~interlock:*", "resetchannels", "&interlock:*", *rights)
+    each_redis.ask("ACL", "SETUSER", "clerk", "on", ">pw", "~interlock:*", "resetchannels", "&interlock:*", *rights)
     heard = Event()
-    with closing(opened(server.url, username="clerk", password="pw")) as clerk:
+    with closing(opened(each_redis.url, username="clerk", password="pw")) as clerk:
         keep(clerk, a_record(kind="k", wake_at=NOON, expires_at=NOON), a_record(sk="b"))
         assert all(everywhere(clerk))
         clerk.restore([a_record("q")])
@@ -136,7 +117,7 @@ def test_the_commands_that_the_page_lists_are_enough(server: RedisServer) -> Non
         assert clerk.purge(NOON, 10) == 1
         clerk.ping()
         assert not any("could not be checked" in advice for advice in clerk.advice())
-        server.ask("ACL", "SETUSER", "clerk", "-config|get" if server.kind != "redis62" else "-config")
+        each_redis.ask("ACL", "SETUSER", "clerk", "-config|get" if each_redis.kind != "redis62" else "-config")
         assert any("could not be checked" in advice for advice in clerk.advice())
         end = clerk.listen(heard.set)
         until(lambda: _rung(clerk, heard), "no ring is heard")
@@ -177,11 +158,11 @@ def test_passwords_are_needed_and_wrong_ones_are_not_told() -> None:
             assert named.get("p", "a") == a_record()
 
 
-def test_a_password_that_nobody_asks_for_and_a_database_that_is_not_there_are_told(server: RedisServer) -> None:
+def test_a_password_that_nobody_asks_for_and_a_database_that_is_not_there_are_told(each_redis: RedisServer) -> None:
     """Both are settings, and no reason to try again."""
     for more, words in (({"password": "x"}, "it has no passwords"), ({"db": 4711}, "no database of that number")):
         with pytest.raises(StoreError, match=words) as told:
-            opened(server.url, **more)
+            opened(each_redis.url, **more)
         assert not isinstance(told.value, StoreUnavailable)
 
 
@@ -194,20 +175,20 @@ def test_databases_of_one_server_are_stores_of_their_own(redis: RedisServer) -> 
         assert first.get("p", "a") == a_record()
 
 
-def test_a_server_that_may_forget_is_told_of(server: RedisServer) -> None:
+def test_a_server_that_may_forget_is_told_of(each_redis: RedisServer) -> None:
     """One that is set up as it should be is not."""
-    with closing(opened(server.url)) as kernel:
+    with closing(opened(each_redis.url)) as kernel:
         assert [advice for advice in kernel.advice() if "appendonly is no" in advice]
-        server.set("appendonly", "yes")
-        server.set("appendfsync", "everysec")
+        each_redis.set("appendonly", "yes")
+        each_redis.set("appendfsync", "everysec")
         (later,) = kernel.advice()
         assert "appendfsync is everysec" in later
-        server.set("appendfsync", "always")
+        each_redis.set("appendfsync", "always")
         assert kernel.advice() == ()
-        server.set("maxmemory-policy", "allkeys-lru")
+        each_redis.set("maxmemory-policy", "allkeys-lru")
         assert kernel.advice() == ()  # without a limit it throws nothing away
-        server.set("maxmemory", "100mb")
+        each_redis.set("maxmemory", "100mb")
         (unsafe,) = kernel.advice()
         assert "maxmemory-policy is allkeys-lru" in unsafe
-        server.set("maxmemory-policy", "volatile-lru")
+        each_redis.set("maxmemory-policy", "volatile-lru")
         assert kernel.advice() == ()  # our keys never expire

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from tests.contract.redis_opening import opened
-from tests.servers.fixtures import have
 from tests.servers.redis import RedisServer
 
 from interlock.errors import StoreError, StoreTooNew
 from interlock.stores.kernel import Page, Put
-from interlock.stores.redis_layout import SHARDS, keys_of, shard_of
+from interlock.stores.redis.layout import SHARDS, keys_of, shard_of
 from interlock.testing.conformance.kernel_values import NOON, a_record, everywhere, keep
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with have("redis", lambda: RedisServer("redis")) as server:
-        yield server
 
 
 def test_prefixes_that_look_alike_never_meet(redis: RedisServer) -> None:

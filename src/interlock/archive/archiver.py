@@ -21,12 +21,12 @@ from interlock.archive.marked import Found, Reader, marks_in
 from interlock.archive.rows import rows_of
 from interlock.archive.writing import Unit, Writer
 from interlock.core.ids import parse_run_id
-from interlock.errors import StoreError, UnreadableRecord
+from interlock.errors import UnreadableRecord
 from interlock.stores import keys
-from interlock.stores.kernel import Damaged, Kernel, Put, Record, Walkable
+from interlock.stores.kernel import Damaged, Kernel, Put, Record
 from interlock.stores.kernel import Page as ListPage
 from interlock.stores.marks import FACTS, Mark, is_fact, say_everything, set_aside, strike, waiting_since
-from interlock.stores.walking import behind
+from interlock.stores.walking import walkable
 
 MARKS: Final = 500
 """So many marks are copied in one transaction."""
@@ -187,12 +187,10 @@ class Archiver:
 
     def _copy_on(self) -> None:
         """Copy a few steps more of everything."""
-        walkable = behind(self._kernel, Walkable)  # type: ignore[type-abstract]
-        if walkable is None:
-            raise StoreError("the store cannot be walked from end to end, so what is in it already cannot be archived")
+        rows = walkable(self._kernel)
         for _ in range(_STEPS):
             known = self._archive.cursor(_COPY)
-            walk = walkable.walk(None if known is None else msgspec.json.decode(known, type=str), ROWS)
+            walk = rows.walk(None if known is None else msgspec.json.decode(known, type=str), ROWS)
             cursor = _DONE if walk.cursor is None else msgspec.json.encode(walk.cursor).decode()
             self._keep(walk.found, cursor)
             if walk.cursor is None or self._stopped():

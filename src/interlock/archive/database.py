@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
-import psycopg
 from psycopg import sql
 
 from interlock.archive.gaps import Gap, GapReason
@@ -16,7 +16,10 @@ from interlock.archive.rows import ArchiveRow
 from interlock.archive.tables import TABLES, Table, upsert
 from interlock.clients.migrations import migrate, standing
 from interlock.clients.postgres import Connection, Database
+from interlock.clients.postgres_errors import state_of
 from interlock.errors import StoreError, StoreUnavailable
+
+T = TypeVar("T")
 
 LEDGER: Final = "archive_migrations"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -25,6 +28,8 @@ _MIGRATING: Final = timedelta(minutes=30)
 _WRITING: Final = timedelta(minutes=2)
 # SQLSTATEs of what no repetition mends: the data itself cannot be kept.
 _REFUSED: Final = ("22", "23", "54")
+# Those of tables, columns and schemas that are not there.
+_REMOVED: Final = ("42P01", "42703", "3F000")
 
 
 class NotTaken(StoreError):
@@ -95,7 +100,7 @@ class Archive:
             StoreError: it cannot be done at all.
         """
         try:
-            with self._database.connection("write to the archive in", patience=_WRITING) as conn, conn.transaction():
+            with self._writing() as conn:
                 # Who copies the same at once waits here: two that wrote in different orders could wait in a circle.
                 conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"interlock:{self._schema}"])
                 written = self._rows(conn, page.rows)
@@ -104,8 +109,7 @@ class Archive:
         except StoreUnavailable:
             raise
         except StoreError as exc:
-            state = exc.__cause__.sqlstate if isinstance(exc.__cause__, psycopg.Error) else None
-            if state and state[:2] in _REFUSED:
+            if state_of(exc)[:2] in _REFUSED:
                 raise NotTaken(str(exc)) from exc
             raise
 
@@ -116,7 +120,7 @@ class Archive:
             StoreError: it cannot be known.
         """
         query = self._sql("SELECT cursor_value FROM {}.archive_cursors WHERE pipeline_id = '' AND data_type = %s")
-        found = self._database.read(lambda conn: conn.execute(query, [name]).fetchone())
+        found = self._read(lambda conn: conn.execute(query, [name]).fetchone())
         return None if found is None else str(found[0])
 
     def generation(self) -> int:
@@ -138,7 +142,7 @@ class Archive:
             "(SELECT FROM {0}.journal j WHERE j.run_id = r.run_id AND j.version = v) ORDER BY v) "
             "FROM {0}.runs r WHERE complete_to < version ORDER BY run_id LIMIT %s"
         )
-        found = self._database.read(lambda conn: conn.execute(query, [limit]).fetchall())
+        found = self._read(lambda conn: conn.execute(query, [limit]).fetchall())
         return [Unchecked(run_id, version, tuple(missing)) for run_id, version, missing in found]
 
     def checked(self, runs: Iterable[Unchecked]) -> None:
@@ -149,7 +153,7 @@ class Archive:
         """
         query = self._sql("UPDATE {}.runs SET complete_to = greatest(complete_to, %s) WHERE run_id = %s")
         done = sorted((run.run_id, run.version) for run in runs)
-        with self._database.connection("write to the archive in") as conn, conn.transaction(), conn.cursor() as cursor:
+        with self._writing() as conn, conn.cursor() as cursor:
             cursor.executemany(query, [(version, run_id) for run_id, version in done])
 
     def gaps(self, limit: int) -> list[Gap]:
@@ -162,7 +166,7 @@ class Archive:
             "SELECT stream_id, reason, message, coalesce(pipeline_id, ''), coalesce(run_id, ''), version "
             "FROM {}.archive_gaps ORDER BY stream_id LIMIT %s"
         )
-        found = self._database.read(lambda conn: conn.execute(query, [limit]).fetchall())
+        found = self._read(lambda conn: conn.execute(query, [limit]).fetchall())
         return [Gap(row[0], GapReason(row[1]), *row[2:]) for row in found]
 
     def begin_anew(self) -> None:
@@ -171,13 +175,40 @@ class Archive:
         Raises:
             StoreUnavailable: it may or may not have happened, and can be done again.
         """
-        with self._database.connection("write to the archive in", patience=_WRITING) as conn, conn.transaction():
+        with self._writing() as conn:
             conn.execute(self._sql("DELETE FROM {}.archive_cursors WHERE data_type = 'copy'"))
             conn.execute(self._sql("UPDATE {}.runs SET complete_to = 0 WHERE complete_to > 0"))
 
     def close(self) -> None:
         """Let go of every connection."""
         self._database.close()
+
+    def _read(self, act: Callable[[Connection], T]) -> T:
+        with self._whole():
+            return self._database.read(act)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Lend a connection in a transaction."""
+        with (
+            self._whole(),
+            self._database.connection("write to the archive in", patience=_WRITING) as conn,
+            conn.transaction(),
+        ):
+            yield conn
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as exc:
+            if state_of(exc) not in _REMOVED:
+                raise
+            raise StoreError(
+                f"cannot use the archive in the database {self.where}: a table or column of it was removed. What waits "
+                "stays in the store. Restore the schema from a backup; or drop it whole, and `interlock archive` makes it "
+                "anew and copies everything that the store still has"
+            ) from exc
 
     def _rows(self, conn: Connection, rows: Iterable[ArchiveRow]) -> int:
         written = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import click
 
-from interlock.cli.context import opened, sound_project_of, tell_broken
+from interlock.cli.context import opened, opening_store, sound_project_of, tell_broken
 from interlock.cli.parameters import actor
 from interlock.errors import ConfigError
 from interlock.ports.clock import Clock
@@ -118,7 +118,9 @@ class LocalDesk:
         if self._store is None:
             from interlock.runtime.reading import open_for_reading
 
-            self._store = self._root.with_resource(open_for_reading(self.project))
+            project = self.project
+            with opening_store(self._root):
+                self._store = self._root.with_resource(open_for_reading(project))
         return self._store
 
     @property

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
 
 from interlock.cli.output import tell
 from interlock.config.settings import Settings
-from interlock.errors import StoreError
+from interlock.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from interlock.runtime.wiring import Interlock
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_UNREAD: Final = "interlock.unread"
+"""Where a context keeps why its store could not be read, until that is told."""
 
 
 def project_root(ctx: click.Context) -> Path:
@@ -61,8 +65,34 @@ def sound_project_of(ctx: click.Context) -> Project:
     try:
         return with_registered_here(project)
     except StoreError as exc:
-        tell(f"interlock: what was registered through the API is not known: {exc}")
+        # Where the command wants more of the store than that, it ends with the same words: they are told once.
+        ctx.meta[_UNREAD] = exc
+        ctx.call_on_close(lambda: _tell_unread(ctx))
         return project
+
+
+@contextmanager
+def opening_store(ctx: click.Context) -> Iterator[None]:
+    """Surround the opening of the store: what is wrong with it is told once, and waited for once.
+
+    Raises:
+        StoreUnavailable: it was not there a moment ago.
+    """
+    before = ctx.meta.get(_UNREAD)
+    try:
+        if isinstance(before, StoreUnavailable):
+            raise before
+        yield
+    except StoreError:
+        ctx.meta.pop(_UNREAD, None)
+        raise
+    _tell_unread(ctx)
+
+
+def _tell_unread(ctx: click.Context) -> None:
+    error = ctx.meta.pop(_UNREAD, None)
+    if error is not None:
+        tell(f"interlock: what was registered through the API is not known: {error}")
 
 
 def opened(
@@ -74,7 +104,8 @@ def opened(
     """
     from interlock.runtime.wiring import Interlock
 
-    work: Interlock = ctx.with_resource(Interlock(project, telemetry=telemetry, stream=stream))
+    with opening_store(ctx):
+        work: Interlock = ctx.with_resource(Interlock(project, telemetry=telemetry, stream=stream))
     return work
 
 

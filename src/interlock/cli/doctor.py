@@ -59,7 +59,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         broken = True
         found.append(Finding("project", Outcome.FAIL, str(exc), "repair it, or begin with: interlock init NAME"))
     else:
-        with suppress(StoreError):  # that it cannot be read is among what is found
+        with suppress(StoreError, ConfigError):  # that it cannot be read is among what is found
             project = with_registered_here(project)
             names = (name for name, one in project.registered.items() if not one.shadowed)
             problems += tuple(problem for name in names for problem in project.broken.get(name, ()))

@@ -56,7 +56,7 @@ def log_lines(form: str, project: Project, name: str) -> Lines:
 
 def tell_advice(work: Interlock, news: Callable[[str], None]) -> None:
     """Say loudly what should be set up otherwise at the store's server, before anything relies on it."""
-    from interlock.runtime.ringing import advice_of
+    from interlock.stores.passing import advice_of
 
     for words in advice_of(work.kernel):
         news(f"warning: {words}")

@@ -241,7 +241,7 @@ def _abandon(project: Project) -> None:
 
 def _bring_up_to_date(project: Project) -> None:
     from interlock.stores.kernel import Migratable
-    from interlock.stores.walking import behind
+    from interlock.stores.passing import behind
 
     with closing(_opened(project)) as kernel:
         found = behind(kernel, Migratable)  # type: ignore[type-abstract]  # a protocol, asked for at run time
@@ -254,8 +254,8 @@ def _bring_up_to_date(project: Project) -> None:
 
 def _repaired(project: Project) -> int:
     from interlock.runtime.checking import Checking, repair
-    from interlock.runtime.moving import walkable
     from interlock.runtime.stores import open_kernel
+    from interlock.stores.walking import walkable
 
     with closing(open_kernel(project)) as kernel:
         done, left = repair(kernel, Checking(kernel, walkable(kernel), live=True).faults())
@@ -267,9 +267,10 @@ def _repaired(project: Project) -> int:
 def _checked(project: Project, repaired: int) -> StoreCheck:
     from interlock.runtime.checking import Checking
     from interlock.runtime.clock import SystemClock
-    from interlock.runtime.moving import at_work, walkable
-    from interlock.runtime.ringing import advice_of
+    from interlock.runtime.moving import at_work
+    from interlock.stores.passing import advice_of
     from interlock.stores.state import closed, state_of
+    from interlock.stores.walking import walkable
 
     with closing(_opened(project, read_only=True)) as kernel:
         state = state_of(kernel)

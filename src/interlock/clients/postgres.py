@@ -12,7 +12,6 @@ that PgBouncer may stand between in transaction mode: no prepared statements, no
 
 from __future__ import annotations
 
-import os
 import select
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -28,6 +27,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
+from interlock.clients.forks import Opener
 from interlock.clients.postgres_errors import Overdue, Target, is_pooler, leaves, translated
 from interlock.errors import StoreError, StoreUnavailable
 
@@ -85,7 +85,7 @@ class Database:
         self._size = max(pool_size, 1)
         self._statement = statement_timeout.total_seconds()
         self._connect = max(ceil(connect_timeout.total_seconds()), 2)
-        self._pid = os.getpid()
+        self.opener = Opener()
         self._change = Condition()
         self._idle: list[Connection] = []
         self._used = 0
@@ -150,7 +150,7 @@ class Database:
             StoreUnavailable: trying again can help.
             StoreError: it cannot.
         """
-        self._refuse_fork(doing)
+        self.opener.refuse_fork(f"the database {self.target}")
         conn = self._connected(doing)
         conn.patience = patience.total_seconds()
         try:
@@ -165,7 +165,7 @@ class Database:
 
         In a forked child it does nothing: the connections are the parent's.
         """
-        if os.getpid() != self._pid:
+        if not self.opener.is_here:
             return
         with self._change:
             self._closed = True
@@ -177,7 +177,7 @@ class Database:
     # ------------------------------------------------------------ who may have one
 
     def _enter(self, doing: str, bound: float) -> None:
-        self._refuse_fork(doing)
+        self.opener.refuse_fork(f"the database {self.target}")
         with self._change:
             self._refuse_closed(doing)
             if self._used < self._size:
@@ -223,14 +223,6 @@ class Database:
             idle, self._idle = self._idle, []
         for conn in idle:
             _drop(conn)
-
-    def _refuse_fork(self, doing: str) -> None:
-        # A child that used a connection of its parent would read the answers to its parent's questions.
-        if os.getpid() != self._pid:
-            raise StoreError(
-                f"cannot {doing} the database {self.target}: it was opened by process {self._pid} and this is its fork "
-                f"{os.getpid()}. Nothing was read or written. Open it again in the child"
-            )
 
     # ------------------------------------------------------------ connections
 

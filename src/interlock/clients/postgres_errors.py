@@ -37,6 +37,7 @@ _RETRY: Final[dict[str, str]] = {
 }
 _FINAL: Final[dict[str, str]] = {
     "28P01": "the password is wrong, or the user does not exist. Correct the DSN",
+    "28P00": "it wants a password, and none was given. Write it into the DSN, or set PGPASSWORD",
     "28": "this user may not connect from here. Correct the DSN, or the server's pg_hba.conf",
     "3D000": "there is no such database. Create it, or correct the DSN",
     "3F000": "the schema is not there (any more). Correct `schema`, or run `interlock store migrate`",
@@ -48,11 +49,11 @@ _FINAL: Final[dict[str, str]] = {
     "XX001": f"its data is damaged. {_UNKNOWN}. Stop Interlock, look at the server's log, and restore a backup",
     "XX002": f"an index of it is damaged. {_UNKNOWN}. Stop Interlock and run REINDEX on the schema",
 }
-# What a server says before it has let somebody in comes without its SQLSTATE.
+# What a server says before it has let somebody in comes without its SQLSTATE. 28P00 is of our own making.
 _REFUSED: Final[tuple[tuple[str, str], ...]] = (
     ("password authentication failed", "28P01"),
     ("auth failed", "28P01"),
-    ("no password supplied", "28P01"),
+    ("no password supplied", "28P00"),
     ("no pg_hba.conf entry", "28"),
     ("pg_hba.conf rejects", "28"),
     ("not permitted to log in", "28"),
@@ -72,6 +73,7 @@ _REFUSED: Final[tuple[tuple[str, str], ...]] = (
     ("session is read-only", "25006"),
 )
 _NO_TLS: Final = ("does not support SSL", "certificate", "SSL error")
+_ANOTHER: Final = ("invalid response to SSL negotiation", "expected authentication request from server")
 _LONGEST: Final = 300
 
 
@@ -161,6 +163,10 @@ def _state_of(said: str) -> str:
 def _cannot_connect(said: str) -> tuple[type[StoreError], str]:
     if any(words in said for words in _NO_TLS):
         return StoreError, "TLS could not be agreed on. Correct sslmode and sslrootcert in the DSN, or the server's"
+    if any(words in said for words in _ANOTHER):
+        return StoreError, "what answers there is no PostgreSQL. Correct the address"
+    if "timeout expired" in said:
+        return StoreUnavailable, "no PostgreSQL answers there in time. Start it, or correct the address; then try again"
     return StoreUnavailable, "no server can be reached there. Start it, or correct the address; then try again"
 
 

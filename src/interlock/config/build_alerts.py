@@ -22,6 +22,9 @@ from interlock.config.spans import span_of
 from interlock.config.values import Refused, meant
 from interlock.core.alerts import AlertLevel, AlertType
 
+MOST_SINKS: Final = 40
+"""An alert and what it has to tell each sink change in one commit, and a commit has a limit."""
+
 SUBSCRIBERS: Final = ("file", "webhook")
 
 Group = Literal["pipeline", "schedule", "alertType", "tier", "owner"]
@@ -74,6 +77,10 @@ def build_alerting(entry: AlertingEntry, source: Source) -> AlertingSpec:
 
 def build_sinks(entries: tuple[dict[str, Any], ...], source: Source, checks: Checks) -> tuple[SinkSpec, ...]:
     """Resolve `alerts`. Problems are noted; what has some is left out."""
+    if len(entries) > MOST_SINKS:
+        message = f"{len(entries)} sinks, and there can be {MOST_SINKS} at most"
+        hint = "let one of them pass alerts on, as Alertmanager, PagerDuty or a mailing list do"
+        source.fail(("alerts", MOST_SINKS), message, hint)
     found = [_sink(entry, ("alerts", index), source, checks) for index, entry in enumerate(entries)]
     return _named(found, "alerts", source)
 

@@ -21,7 +21,7 @@ from interlock.config.values import Refused
 PROVIDERS: Final = ("sqlite", "redis", "postgres", "dynamodb")
 
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_TABLE: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_TABLE: Final = re.compile(r"(?:arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?[A-Za-z0-9_.-]{3,255}")
 
 
 class Kept(NamedTuple):
@@ -107,8 +107,11 @@ def _dynamodb(file: ProjectFile, source: Source) -> DynamoSpec:
     elif entry.table_name and not _TABLE.fullmatch(entry.table_name):
         source.fail(
             ("dynamodb", "tableName"),
-            f"tableName: {entry.table_name!r} is no name of a table: 3 to 255 letters, digits, '_', '-' and '.'",
+            f"tableName: {entry.table_name!r} is no name of a table, nor an ARN: 3 to 255 letters, digits, '_', '-' and '.'",
         )
+    if entry.create_table and not entry.region:
+        # Each machine would take the region of its own environment: two tables are two stores, and each starts the job.
+        source.fail(("dynamodb", "createTable"), "createTable: needs 'dynamodb.region' too", "add region: eu-west-1")
     if entry.endpoint and not _is_url(entry.endpoint, ("http", "https")):
         source.fail(("dynamodb", "endpoint"), "endpoint: is no address, expected such as http://localhost:8000")
     return DynamoSpec(
@@ -165,7 +168,8 @@ def _dsn(text: str, path: tuple[str, ...], source: Source) -> str:
     if text and not (
         _is_url(text, ("postgresql", "postgres")) or re.match(r"\s*\w+\s*=", text) or text.startswith("${")
     ):
-        source.fail(path, "dsn names no database, expected such as postgresql://host:5432/database")
+        hint = "within a password write %40 for @, %2F for / and %25 for %"
+        source.fail(path, "dsn names no database, expected such as postgresql://host:5432/database", hint)
         return ""
     return text
 

@@ -19,7 +19,8 @@ from interlock.stores import keys
 from interlock.stores.integrity import Fault, FaultKind, planned_faults, row_faults, unreadable
 from interlock.stores.integrity_alerts import dispatch_faults
 from interlock.stores.integrity_slots import slot_faults
-from interlock.stores.kernel import MAX_PAGE, Damaged, Kernel, Page, Record, Walkable, cursor_of
+from interlock.stores.kernel import Damaged, Kernel, Record, Walkable
+from interlock.stores.paging import listed, rows_in
 from interlock.stores.repository import Repository
 from interlock.stores.walking import all_rows
 
@@ -123,7 +124,7 @@ class Checking:
         if damaged:
             seen = [fault for fault in seen if fault.kind in _BY_ITSELF]
         elif seen:
-            again = {(fault.kind, fault.sk) for fault in self._judged(pk, self._read(pk))}
+            again = {(fault.kind, fault.sk) for fault in self._judged(pk, rows_in(self._kernel, pk))}
             seen = [fault for fault in seen if (fault.kind, fault.sk) in again]
         yield from seen
 
@@ -133,17 +134,9 @@ class Checking:
         return dispatch_faults(pk, rows)
 
     def _planned_again(self, pk: str) -> Iterator[Fault]:
-        agendas = self._read(pk, keys.AGENDA_PREFIX)
+        agendas = rows_in(self._kernel, pk, keys.AGENDA_PREFIX)
         planned = self._kernel.get(pk, keys.PLANNED_SK)
         yield from planned_faults(pk, agendas, planned)
-
-    def _read(self, pk: str, prefix: str = "") -> list[Record]:
-        found: list[Record] = []
-        while True:
-            page = self._kernel.rows(pk, prefix, Page(after=found[-1].sk if found else None))
-            found += page
-            if len(page) < MAX_PAGE:
-                return found
 
 
 class _Tally:
@@ -193,14 +186,10 @@ class _Tallies:
 
 
 def _listed(kernel: Kernel, kind: str) -> _Tally:
-    tally, after = _Tally(), None
-    while True:
-        page = kernel.listing(kind, Page(after=after))
-        for record in page:
-            tally.add(record.rank, record.pk, record.sk)
-        if len(page) < MAX_PAGE:
-            return tally
-        after = cursor_of(page[-1])
+    tally = _Tally()
+    for record in listed(kernel, kind):
+        tally.add(record.rank, record.pk, record.sk)
+    return tally
 
 
 def _index_fault(what: str, found: int, wanted: int) -> Fault:

@@ -18,10 +18,10 @@ from interlock.core.times import format_duration, zone
 from interlock.errors import ConfigError, Problem, StoreEmpty, StoreError
 from interlock.runtime.archiving import archiver_of, open_archive
 from interlock.runtime.programs import Unusable, unusable_programs
-from interlock.runtime.ringing import advice_of
 from interlock.runtime.stores import named, open_kernel
 from interlock.stores.kernel import Kernel
 from interlock.stores.members import MemberRows
+from interlock.stores.passing import advice_of
 from interlock.stores.repository import Repository
 from interlock.stores.state import refuse_closed
 from interlock.version import __version__
@@ -152,13 +152,14 @@ def _store(project: Project, now: datetime, environ: Mapping[str, str]) -> Itera
 
 
 def _opened(project: Project) -> Kernel:
-    """Open the store, which is not made for that. A file is opened for writing too: it says by itself whether it can be."""
+    """Open the store for writing too, to see whether it can be; what does not exist is not made for that."""
     path = project.settings.sqlite_path
     if project.settings.provider != "sqlite":
-        return open_kernel(project, read_only=True)
+        open_kernel(project, read_only=True).close()  # StoreEmpty, where nothing is there yet
+        return open_kernel(project)
     if not path.exists() and not path.is_symlink():
         raise StoreEmpty(f"there is no store {path} yet")
-    from interlock.stores.sqlite import SqliteKernel
+    from interlock.stores.sqlite.kernel import SqliteKernel
 
     return SqliteKernel(path, busy_timeout=timedelta(seconds=2))
 

@@ -31,9 +31,8 @@ def to_write(place: str) -> Iterator[BinaryIO]:
         StoreError: it cannot be written; nothing is left of it.
     """
     if place == STREAM:
-        stream = sys.stdout.buffer
-        yield stream
-        stream.flush()
+        with _streamed() as stream:
+            yield stream
         return
     path = Path(place)
     if path.exists() and not path.is_file():
@@ -82,6 +81,22 @@ def to_read(place: str) -> Iterator[BinaryIO]:
         packed = raw.read(2) == _GZIP
         raw.seek(0)
         yield cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=raw))) if packed else raw
+
+
+@contextmanager
+def _streamed() -> Iterator[BinaryIO]:
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as exc:
+        raise StoreError(
+            "cannot write the export to stdout: nobody reads on. What was read is no whole export; the store is as it was"
+        ) from exc
+    except OSError as exc:
+        raise StoreError(
+            f"cannot write the export to stdout: {exc.strerror or exc}. What was written is no whole export, and the store "
+            "is as it was. Free some space or name another place, and export again"
+        ) from exc
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -30,7 +30,7 @@ _IN_TEXT: Final = re.compile(
 )
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 _IN_URL: Final = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
-_QUIET: Final = ("completed", "opened", "reload", "retrying", "skipped", "started")
+_QUIET: Final = ("completed", "opened", "recovered", "reload", "retrying", "skipped", "started")
 _LOUD: Final = {"trouble": logging.WARNING, "failed": logging.WARNING, "cancelled": logging.WARNING}
 _MARKS: Final = {"[ERROR]": logging.ERROR, "[WARNING]": logging.WARNING}
 _EVENTS: Final = frozenset({"alert", *_QUIET, *_LOUD})

@@ -19,8 +19,8 @@ from interlock.runtime.leases import is_gone
 from interlock.stores.export import Digest, Header, Reading, Trailer, lasts, line_of, unreadable_row, written
 from interlock.stores.kernel import Damaged, Kernel, Record, Walkable
 from interlock.stores.members import MemberRows
-from interlock.stores.state import Standing, StoreState, closed, put_state, reopen, state_of
-from interlock.stores.walking import all_rows, behind
+from interlock.stores.state import Standing, StoreState, closed, put_state, reopen, require_still, state_of
+from interlock.stores.walking import all_rows, walkable
 
 BATCH: Final = 500
 
@@ -46,20 +46,6 @@ class Plan(NamedTuple):
     target: str
     at: datetime
     settle: Callable[[], object]
-
-
-def walkable(kernel: Kernel) -> Walkable:
-    """Return a kernel as what can be walked.
-
-    Raises:
-        StoreError: it cannot be.
-    """
-    found = behind(kernel, Walkable)  # type: ignore[type-abstract]  # a protocol, asked for at run time
-    if found is None:
-        raise StoreError(
-            "a store of this provider cannot be exported, checked or moved: it does not tell all of its rows"
-        )
-    return found
 
 
 def at_work(kernel: Kernel, now: datetime, host: str) -> tuple[Member, ...]:
@@ -283,6 +269,8 @@ def move(source: Kernel, target: Kernel, plan: Plan) -> Digest:
             with suppress(InterlockError):
                 reopen(source, leaving)
         raise
+    # Versions begin again at 1: by its number alone, somebody's later closing could be taken for ours.
+    require_still(source, leaving)
     put_state(
         source,
         StoreState(standing=Standing.MOVED, other=plan.target, since=_told(plan.at), digest=str(moved)),

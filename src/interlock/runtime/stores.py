@@ -22,9 +22,9 @@ from interlock.stores.state import refuse_closed
 _VARIABLE: Final = re.compile(r"\$\{env:([A-Za-z_]\w*)\}", re.ASCII)
 
 if TYPE_CHECKING:
-    from interlock.stores.dynamodb_options import DynamoOptions
-    from interlock.stores.postgres_options import PostgresOptions
-    from interlock.stores.redis_options import RedisOptions
+    from interlock.stores.dynamodb.options import DynamoOptions
+    from interlock.stores.postgres.options import PostgresOptions
+    from interlock.stores.redis.options import RedisOptions
 
 
 def open_kernel(project: Project, *, read_only: bool = False, env: Mapping[str, str] | None = None) -> Kernel:
@@ -61,17 +61,17 @@ def open_even_closed(project: Project, *, read_only: bool = False, env: Mapping[
     match settings.provider:
         case "redis":
             _require("redis", "redis", "redis")
-            from interlock.stores.redis import RedisKernel
+            from interlock.stores.redis.kernel import RedisKernel
 
             return RedisKernel(redis_options(settings, environ), read_only=read_only)
         case "postgres":
             _require("postgres", "psycopg", "postgres")
-            from interlock.stores.postgres import PostgresKernel
+            from interlock.stores.postgres.kernel import PostgresKernel
 
             return PostgresKernel(postgres_options(settings, environ), read_only=read_only)
         case "dynamodb":
             _require("dynamodb", "botocore", "aws")
-            from interlock.stores.dynamodb import DynamoKernel
+            from interlock.stores.dynamodb.kernel import DynamoKernel
 
             return DynamoKernel(dynamo_options(settings), read_only=read_only)
     return _sqlite(settings.sqlite_path, read_only=read_only)
@@ -129,7 +129,7 @@ def moved_to(project: Project, provider: str) -> Project:
 
 def redis_options(settings: ProjectSettings, env: Mapping[str, str]) -> RedisOptions:
     """Return what the kernel for Redis is opened with."""
-    from interlock.stores.redis_options import RedisOptions
+    from interlock.stores.redis.options import RedisOptions
 
     spec = settings.redis
     return RedisOptions(
@@ -149,7 +149,7 @@ def redis_options(settings: ProjectSettings, env: Mapping[str, str]) -> RedisOpt
 
 def postgres_options(settings: ProjectSettings, env: Mapping[str, str]) -> PostgresOptions:
     """Return what the kernel for PostgreSQL is opened with."""
-    from interlock.stores.postgres_options import PostgresOptions
+    from interlock.stores.postgres.options import PostgresOptions
 
     spec = settings.postgres
     return PostgresOptions(
@@ -164,7 +164,7 @@ def postgres_options(settings: ProjectSettings, env: Mapping[str, str]) -> Postg
 
 def dynamo_options(settings: ProjectSettings) -> DynamoOptions:
     """Return what the kernel for DynamoDB is opened with."""
-    from interlock.stores.dynamodb_options import DynamoOptions
+    from interlock.stores.dynamodb.options import DynamoOptions
 
     spec = settings.dynamodb
     return DynamoOptions(
@@ -202,7 +202,7 @@ def _require(provider: str, module: str, extra: str) -> None:
 
 
 def _sqlite(path: Path, *, read_only: bool) -> Kernel:
-    from interlock.stores.sqlite import SqliteKernel
+    from interlock.stores.sqlite.kernel import SqliteKernel
 
     if not read_only:
         return SqliteKernel(path)

@@ -73,7 +73,9 @@ class Watcher:
             if self._troubles == 1:
                 self._station.news(f"trouble {_words(exc)}; trying again")
             return now + min(pause(self._troubles), 30 * POLL)
-        self._troubles = 0
+        if self._troubles:
+            self._troubles = 0
+            self._station.news("recovered and going on")
         self._progress = now
         return following
 

@@ -77,4 +77,5 @@ def _asked(docker: str, *argv: str) -> str:
         return f"{type(exc).__name__}: {exc}"
     if done.returncode == 0:
         return ""
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip() and "--help" not in line]
+    return said[-1] if said else f"exit code {done.returncode}"

@@ -17,13 +17,13 @@ from interlock.errors import Contention, NotFound
 from interlock.ports.agendas import Agenda
 from interlock.stores import keys
 from interlock.stores.kernel import Change, Check, Kernel, Page, Put, Record, cursor_of
+from interlock.stores.paging import rows_in
 from interlock.stores.repository import decoded, note_record
 
 if TYPE_CHECKING:
     from interlock.ports.agendas import Agendas
 
 _TRIES: Final = 20
-_PAGE: Final = 500
 
 
 class AgendaRows:
@@ -65,13 +65,8 @@ class AgendaRows:
 
     def agendas_of(self, pipeline: PipelineName) -> tuple[Agenda, ...]:
         """Return every agenda of a pipeline, by schedule, retired ones too."""
-        pk, found = keys.pipeline_pk(pipeline), list[Record]()
-        while True:
-            after = found[-1].sk if found else None
-            page = self._kernel.rows(pk, keys.AGENDA_PREFIX, Page(limit=_PAGE, after=after))
-            found += page
-            if len(page) < _PAGE:
-                return tuple(decoded(record, Agenda) for record in found)
+        found = rows_in(self._kernel, keys.pipeline_pk(pipeline), keys.AGENDA_PREFIX)
+        return tuple(decoded(record, Agenda) for record in found)
 
     def planned(self, *, limit: int, after: str | None = None) -> tuple[PipelineName, ...]:
         """Return the pipelines that have an agenda which is not retired, in order, after a name."""

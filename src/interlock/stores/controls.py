@@ -13,7 +13,8 @@ from interlock.core.ids import PipelineName, is_name
 from interlock.errors import Contention
 from interlock.ports.controls import Marker, Pause, Silence
 from interlock.stores import keys
-from interlock.stores.kernel import Change, Kernel, Page, Put, Record, cursor_of
+from interlock.stores.kernel import Change, Kernel, Page, Put, Record
+from interlock.stores.paging import listed, rows_in
 from interlock.stores.repository import decoded, note_record, pipeline_note_record
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ MARKERS_KEPT: Final = timedelta(days=30)
 _SILENCES_KEPT: Final = timedelta(days=1)  # beyond their end, so that a clock that is behind still sees them
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 _TRIES: Final = 20
-_PAGE: Final = 500
 
 
 class ControlRows:
@@ -78,13 +78,8 @@ class ControlRows:
 
     def pauses(self, at: datetime) -> tuple[Pause, ...]:
         """Return the pauses in force at an instant, by pipeline."""
-        found, after = list[Pause](), f"{keys.moment(at)}\0\0"  # by their end: those that are over are not looked at
-        while True:
-            page = self._kernel.listing(keys.PAUSES_KIND, Page(limit=_PAGE, after=after))
-            found += (decoded(record, Pause) for record in page)
-            if len(page) < _PAGE:
-                break
-            after = cursor_of(page[-1])
+        after = f"{keys.moment(at)}\0\0"  # by their end: those that are over are not looked at
+        found = (decoded(record, Pause) for record in listed(self._kernel, keys.PAUSES_KIND, after))
         return tuple(sorted((pause for pause in found if pause.at <= at < pause.until), key=lambda each: each.pipeline))
 
     def _commit_pause(self, pause: Pause, old: Record | None, told: EventRecord) -> bool:
@@ -127,13 +122,7 @@ class ControlRows:
 
     def silences(self, at: datetime) -> tuple[Silence, ...]:
         """Return the silences not yet over at an instant, by id."""
-        rows = list[Record]()
-        while True:
-            after = rows[-1].sk if rows else None
-            page = self._kernel.rows(keys.SILENCES_PK, keys.SILENCE_PREFIX, Page(limit=_PAGE, after=after))
-            rows += page
-            if len(page) < _PAGE:
-                break
+        rows = rows_in(self._kernel, keys.SILENCES_PK, keys.SILENCE_PREFIX)
         found = (decoded(record, Silence) for record in rows)
         return tuple(sorted((each for each in found if at < each.until), key=lambda each: each.silence_id))
 

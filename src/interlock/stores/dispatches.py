@@ -14,6 +14,7 @@ from interlock.core.ids import Slot
 from interlock.errors import NotFound
 from interlock.stores import keys
 from interlock.stores.kernel import Change, Delete, Kernel, Page, Put, Record, cursor_of
+from interlock.stores.paging import listed
 from interlock.stores.repository import decoded, note_record
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 EVENTS_KEPT: Final = timedelta(days=30)
 """How long a lifecycle event that everybody has is kept, so that publishing it again is still nothing new."""
-
-_PAGE: Final = 200
 
 
 class DispatchRows:
@@ -94,15 +93,10 @@ class DispatchRows:
         return tuple(each for each in found if each is not None)
 
     def _listed(self, kind: str, after: str | None, *, backwards: bool) -> Iterator[AlertRecord]:
-        while True:
-            page = self._kernel.listing(kind, Page(limit=_PAGE, after=after, backwards=backwards))
-            for pointer in page:
-                record = self._behind(pointer)
-                if record is not None:
-                    yield record
-            if len(page) < _PAGE:
-                return
-            after = cursor_of(page[-1])
+        for pointer in listed(self._kernel, kind, after, backwards=backwards):
+            record = self._behind(pointer)
+            if record is not None:
+                yield record
 
     def _behind(self, listed: Record) -> AlertRecord | None:
         if listed.sk == keys.DISPATCH_SK:

@@ -6,6 +6,7 @@ first. So a slot that is run again after its history is gone counts on where it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from interlock.core.ids import Slot
@@ -63,7 +64,12 @@ def counted_on(kernel: Kernel, slot: Slot, number: int) -> Check | None:
     return Check(keys.RETIRED_SK, stone.version) if stone.last == number else None
 
 
-def stands(kernel: Kernel, slot: Slot, number: int) -> Check | None:
-    """Return what must hold so that a run is none of those that were removed; None: it is one of them."""
+def past_headstone(kernel: Kernel, slot: Slot, commit: Callable[[Check], bool], allowed: Callable[[int], bool]) -> bool:
+    """Commit with what must hold of the headstone: that there is none, or that the last run it counts is `allowed`.
+
+    Nearly no slot has one, so it is looked at only when the commit failed for whatever reason: False has written nothing.
+    """
+    if commit(Check(keys.RETIRED_SK, 0)):
+        return True
     stone = headstone(kernel, slot)
-    return Check(keys.RETIRED_SK, stone.version) if stone.last < number else None
+    return stone.version > 0 and allowed(stone.last) and commit(Check(keys.RETIRED_SK, stone.version))

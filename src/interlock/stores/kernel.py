@@ -25,11 +25,14 @@ created, one more with every write. Row names order by code point.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
+
+from interlock.errors import StoreError, StoreUnavailable
 
 MAX_BATCH: Final = 100
 MAX_PAGE: Final = 1000
@@ -138,7 +141,7 @@ class Kernel(Protocol):
         ...
 
     def ping(self) -> None:
-        """Raise `StoreUnavailable` unless the store can be read and written."""
+        """Raise `StoreUnavailable` unless the store can be read, and written if it is not opened for reading only."""
         ...
 
     def close(self) -> None:
@@ -242,6 +245,21 @@ class Migratable(Protocol):
             StoreUnavailable: some of it may have been done; doing it again does the rest.
         """
         ...
+
+
+@contextmanager
+def as_ping() -> Iterator[None]:
+    """Let every error of a store be the one that `ping` raises.
+
+    Raises:
+        StoreUnavailable: there was one.
+    """
+    try:
+        yield
+    except StoreUnavailable:
+        raise
+    except StoreError as exc:
+        raise StoreUnavailable(str(exc)) from exc
 
 
 def check_batch(pk: str, batch: Sequence[Change]) -> None:

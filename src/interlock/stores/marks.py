@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from interlock.errors import UnreadableRecord
 from interlock.stores import keys
-from interlock.stores.kernel import MAX_BATCH, Body, Change, Delete, Kernel, Page, Place, Put, Record
+from interlock.stores.kernel import MAX_BATCH, Body, Change, Delete, Kernel, Page, Put, Record
+from interlock.stores.passing import PassingKernel
 
 FACTS: Final = (
     keys.RUN_PREFIX,
@@ -30,19 +31,15 @@ FACTS: Final = (
 """How the names of rows begin that hold facts."""
 
 
-class MarkingKernel:
+class MarkingKernel(PassingKernel):
     """Another kernel, that marks in every commit which facts it writes. A batch may have one change less.
 
     `now` tells the time: a mark says since when it has been there.
     """
 
     def __init__(self, real: Kernel, now: Callable[[], datetime]) -> None:
-        self.real = real
+        super().__init__(real)
         self._now = now
-
-    def get(self, pk: str, sk: str) -> Record | None:
-        """Return one row."""
-        return self.real.get(pk, sk)
 
     def commit(self, pk: str, batch: Sequence[Change]) -> bool:
         """Do all the changes, or none, and mark the facts among them.
@@ -56,30 +53,6 @@ class MarkingKernel:
         if len(batch) >= MAX_BATCH:
             raise ValueError(f"a batch with facts has at most {MAX_BATCH - 1} changes: one is the mark for the archive")
         return self.real.commit(pk, [*batch, Put(_mark(pk, facts, self._now()))])
-
-    def rows(self, pk: str, prefix: str, page: Page) -> list[Record]:
-        """Return rows of a partition."""
-        return self.real.rows(pk, prefix, page)
-
-    def due(self, before: datetime, limit: int) -> list[Place]:
-        """Return the places of rows that are due."""
-        return self.real.due(before, limit)
-
-    def listing(self, kind: str, page: Page) -> list[Record]:
-        """Return rows of a kind."""
-        return self.real.listing(kind, page)
-
-    def purge(self, now: datetime, limit: int) -> int:
-        """Remove expired rows."""
-        return self.real.purge(now, limit)
-
-    def ping(self) -> None:
-        """Say whether the store is there."""
-        self.real.ping()
-
-    def close(self) -> None:
-        """Close the real one."""
-        self.real.close()
 
 
 class Mark(Struct, frozen=True, kw_only=True):

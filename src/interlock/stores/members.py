@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from interlock.codec import wire
 from interlock.ports.members import Member
 from interlock.stores import keys
-from interlock.stores.kernel import Delete, Kernel, Page, Put, Record
+from interlock.stores.kernel import Delete, Kernel, Put, Record
+from interlock.stores.paging import rows_in
 from interlock.stores.repository import decoded
 
 if TYPE_CHECKING:
     from interlock.ports.members import Members
-
-_PAGE: Final = 500
 
 
 class MemberRows:
@@ -28,12 +27,7 @@ class MemberRows:
 
     def members(self, role: str) -> tuple[Member, ...]:
         """Return every member of a role, dead or alive, by name."""
-        pk, found = keys.members_pk(role), list[Record]()
-        while True:
-            page = self._kernel.rows(pk, "", Page(limit=_PAGE, after=found[-1].sk if found else None))
-            found += page
-            if len(page) < _PAGE:
-                break
+        found = rows_in(self._kernel, keys.members_pk(role))
         return tuple(sorted((decoded(record, Member) for record in found), key=lambda member: member.name))
 
     def put_member(self, member: Member) -> bool:

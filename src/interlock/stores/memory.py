@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from interlock.errors import StoreUnavailable
 from interlock.stores.kernel import Change, Page, Place, Record, Walk
-from interlock.stores.rows import Row, Standing, due_place, end_of, follower, micros, record_of, standing_of, steps_of
+from interlock.stores.rows import (
+    Row,
+    Standing,
+    due_place,
+    micros,
+    names_between,
+    record_of,
+    standing_of,
+    steps_of,
+)
 from interlock.stores.walking import place_of, restorable, walked
 
 if TYPE_CHECKING:
@@ -62,17 +71,13 @@ class MemoryKernel:
 
     def rows(self, pk: str, prefix: str, page: Page) -> list[Record]:
         """Return rows of a partition whose names begin with a prefix, ordered by name."""
-        end = end_of(prefix)
+        first, end = names_between(prefix, page)
         with self._lock:
             self._refuse_closed()
             there = self._rows.get(pk, {})
             names = sorted(there)
-            low = bisect_left(names, prefix)
+            low = bisect_left(names, first)
             high = len(names) if end is None else bisect_left(names, end)
-            if page.after is not None and page.backwards:
-                high = min(high, bisect_left(names, page.after))
-            elif page.after is not None:
-                low = max(low, bisect_left(names, follower(page.after)))
             found = [there[sk] for sk in _cut(names, low, high, page)]
         return [record_of(row) for row in found]
 

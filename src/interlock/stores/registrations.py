@@ -12,14 +12,14 @@ from interlock.core.ids import PipelineName
 from interlock.errors import Contention, UnreadableRecord
 from interlock.ports.registrations import Registration, Unreadable
 from interlock.stores import keys
-from interlock.stores.kernel import Change, Delete, Kernel, Page, Put, Record
+from interlock.stores.kernel import Change, Delete, Kernel, Put, Record
+from interlock.stores.paging import rows_in
 from interlock.stores.repository import decoded, pipeline_note_record
 
 if TYPE_CHECKING:
     from interlock.ports.registrations import Registrations
 
 _TRIES: Final = 100  # all of them are in one partition: whoever registers a fleet at once loses many races
-_PAGE: Final = 500
 
 
 class RegistrationRows:
@@ -35,13 +35,8 @@ class RegistrationRows:
 
     def registrations(self) -> tuple[Registration | Unreadable, ...]:
         """Return all of them, by name. One that cannot be read hides none of the others."""
-        rows = list[Record]()
-        while True:
-            after = rows[-1].sk if rows else None
-            page = self._kernel.rows(keys.REGISTERED_PK, keys.REGISTERED_PREFIX, Page(limit=_PAGE, after=after))
-            rows += page
-            if len(page) < _PAGE:
-                return tuple(sorted(map(_read, rows), key=lambda each: each.name))
+        rows = rows_in(self._kernel, keys.REGISTERED_PK, keys.REGISTERED_PREFIX)
+        return tuple(sorted(map(_read, rows), key=lambda each: each.name))
 
     def register(self, name: PipelineName, document: Document, at: datetime, actor: str) -> Registration:
         """Keep a document and its line in the timeline; the same document again changes nothing.

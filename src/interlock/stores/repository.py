@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -22,8 +23,9 @@ from interlock.stores import keys
 from interlock.stores.activity import listed_activity
 from interlock.stores.again import again_key, listed_again
 from interlock.stores.due import active_key, work_of
-from interlock.stores.headstones import counted_on, headstone, stands
+from interlock.stores.headstones import counted_on, headstone, past_headstone
 from interlock.stores.kernel import Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
+from interlock.stores.paging import rows_in
 
 T = TypeVar("T")
 
@@ -58,13 +60,17 @@ class Repository:
 
     def commit(self, change: Commit) -> bool:
         """Write the run, its journal line, its wishes and the settled wish in one kernel commit."""
+        key = change.after.key
+        if change.before is not None:
+            return self._committed(change)
+        if key.number == 1:
+            return past_headstone(self.kernel, key.slot, partial(self._committed, change), lambda last: last == 0)
+        previous = self._previous(key)
+        return previous is not None and self._committed(change, previous)
+
+    def _committed(self, change: Commit, *checks: Check) -> bool:
         pk = keys.slot_pk(change.after.key.slot)
-        batch: list[Change] = []
-        if change.before is None:
-            previous = self._previous(change.after.key)
-            if previous is None:
-                return False
-            batch.append(previous)
+        batch: list[Change] = [*checks]
         if change.after != change.before:
             batch.append(Put(_run_record(change.after)))
         if change.entry is not None:
@@ -78,7 +84,7 @@ class Repository:
 
     def _previous(self, key: RunKey) -> Check | None:
         """Return what must hold of the run before one that is to be opened; None when it may not be opened."""
-        run = self.run(RunKey(key.slot, key.number - 1)) if key.number > 1 else None
+        run = self.run(RunKey(key.slot, key.number - 1))
         if run is None:
             return counted_on(self.kernel, key.slot, key.number - 1)
         return Check(keys.run_sk(run.key.number), run.version) if run.ended else None
@@ -91,7 +97,7 @@ class Repository:
         """Return the wishes nobody has settled, oldest first."""
         return tuple(
             decoded(record, Command)  # type: ignore[arg-type]  # a union is not a type to mypy
-            for record in self._all_rows(keys.slot_pk(key.slot), keys.outbox_prefix(key))
+            for record in rows_in(self.kernel, keys.slot_pk(key.slot), keys.outbox_prefix(key))
         )
 
     def postpone(self, key: RunKey, command: CommandId, at: datetime) -> None:
@@ -113,7 +119,7 @@ class Repository:
 
     def journal(self, key: RunKey) -> tuple[Entry, ...]:
         """Return the whole journal of a run, oldest first."""
-        found = self._all_rows(keys.slot_pk(key.slot), keys.journal_prefix(key))
+        found = rows_in(self.kernel, keys.slot_pk(key.slot), keys.journal_prefix(key))
         return tuple(decoded(record, Entry) for record in found)
 
     def runs_of(self, pipeline: str, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
@@ -168,16 +174,8 @@ class Repository:
 
     def count_runs(self, slot: Slot, causes: Collection[Cause]) -> int:
         """Return how many runs of a slot were opened for one of these causes."""
-        found = self._all_rows(keys.slot_pk(slot), keys.RUN_PREFIX)
+        found = rows_in(self.kernel, keys.slot_pk(slot), keys.RUN_PREFIX)
         return sum(decoded(record, _Caused).cause in causes for record in found)
-
-    def _all_rows(self, pk: str, prefix: str) -> list[Record]:
-        found: list[Record] = []
-        while True:
-            page = self.kernel.rows(pk, prefix, Page(limit=_PAGE, after=found[-1].sk if found else None))
-            found += page
-            if len(page) < _PAGE:
-                return found
 
     # ------------------------------------------------------------------ timelines
 
@@ -291,11 +289,13 @@ class Repository:
         """Claim an attempt; True for exactly one caller per turn."""
         pk = keys.slot_pk(claim.run.slot)
         sk = keys.claim_sk(claim.run, claim.attempt)
-        there = stands(self.kernel, claim.run.slot, claim.run.number)
-        if there is None:
-            return False
         row = Record(pk=pk, sk=sk, version=claim.turn, body=wire.to_builtins(claim))
-        return self.kernel.commit(pk, [Put(row), there])
+        return past_headstone(
+            self.kernel,
+            claim.run.slot,
+            lambda check: self.kernel.commit(pk, [Put(row), check]),
+            lambda last: last < claim.run.number,
+        )
 
 
 class _Caused(Struct, frozen=True, kw_only=True):

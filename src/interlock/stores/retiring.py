@@ -19,9 +19,9 @@ from interlock.stores import keys
 from interlock.stores.headstones import Headstone, headstone, read, written
 from interlock.stores.kernel import MAX_BATCH, Change, Check, Delete, Kernel, Page, Put, Record, cursor_of
 from interlock.stores.marks import mark_of
+from interlock.stores.paging import listed, row_pages, rows_in
 from interlock.stores.repository import decoded
 
-_PAGE: Final = 500
 _RUNS: Final = 25
 _LINES: Final = 40
 _SLOTS: Final = "slot/"
@@ -71,11 +71,11 @@ def retire(kernel: Kernel, slot: Slot, terms: Terms) -> tuple[str, ...] | None:
     """
     pk = keys.slot_pk(slot)
     stone = headstone(kernel, slot)
-    records = _rows(kernel, pk, keys.RUN_PREFIX)
+    records = rows_in(kernel, pk, keys.RUN_PREFIX)
     expected = kernel.get(pk, keys.EXPECTED_SK)
     if not records and expected is None:
         return None
-    told = _rows(kernel, pk, keys.EXPECTED_NOTE_PREFIX)
+    told = rows_in(kernel, pk, keys.EXPECTED_NOTE_PREFIX)
     runs = [decoded(record, Run) for record in records]
     if not _is_over(kernel, pk, runs, expected, terms):
         return None
@@ -112,7 +112,7 @@ def clear(kernel: Kernel, slot: Slot, terms: Terms) -> bool:
     stone = read(record)
     left = False
     for prefix in (*_NUMBERED, keys.NOTE_PREFIX, keys.EXPECTED_NOTE_PREFIX):
-        for page in _pages(kernel, pk, prefix):
+        for page in row_pages(kernel, pk, prefix):
             gone = [row.sk for row in page if _is_left_over(kernel, row, stone, terms)]
             # Read after the rows themselves: the mark of each of them is either seen, or struck because it is archived.
             kept = marked_in(kernel, pk) if terms.marked and gone else frozenset[str]()
@@ -121,7 +121,7 @@ def clear(kernel: Kernel, slot: Slot, terms: Terms) -> bool:
     if left:
         return False
     if not terms.marked:
-        for page in _pages(kernel, pk, keys.MARK_PREFIX):
+        for page in row_pages(kernel, pk, keys.MARK_PREFIX):
             _delete(kernel, pk, [row.sk for row in page])
     done: Change = Put(written(slot, stone, clearing=False)) if stone.last else Delete(keys.RETIRED_SK, stone.version)
     return kernel.commit(pk, [done])
@@ -129,13 +129,7 @@ def clear(kernel: Kernel, slot: Slot, terms: Terms) -> bool:
 
 def retired_pipelines(kernel: Kernel) -> Iterator[PipelineName]:
     """Yield the pipelines of which anything was ever removed, also those that nothing else names any more."""
-    after = None
-    while True:
-        page = kernel.listing(keys.RETIRED_KIND, Page(limit=_PAGE, after=after))
-        yield from (PipelineName(record.rank) for record in page)
-        if len(page) < _PAGE:
-            return
-        after = cursor_of(page[-1])
+    yield from (PipelineName(record.rank) for record in listed(kernel, keys.RETIRED_KIND))
 
 
 def marked_in(kernel: Kernel, pk: str) -> frozenset[str]:
@@ -144,9 +138,7 @@ def marked_in(kernel: Kernel, pk: str) -> frozenset[str]:
     Raises:
         UnreadableRecord: a mark was damaged.
     """
-    return frozenset(
-        name for page in _pages(kernel, pk, keys.MARK_PREFIX) for row in page for name in mark_of(row).names
-    )
+    return frozenset(name for row in rows_in(kernel, pk, keys.MARK_PREFIX) for name in mark_of(row).names)
 
 
 def is_gone(kernel: Kernel, slot: Slot) -> bool:
@@ -164,7 +156,7 @@ def _is_over(kernel: Kernel, pk: str, runs: Sequence[Run], expected: Record | No
             return False
     if any(kernel.rows(pk, prefix, Page(limit=1)) for prefix in _UNDER_WAY):
         return False
-    if any(note.rank > keys.moment(terms.before) for note in _rows(kernel, pk, keys.NOTE_PREFIX)):
+    if any(note.rank > keys.moment(terms.before) for note in rows_in(kernel, pk, keys.NOTE_PREFIX)):
         return False
     return not (terms.marked and kernel.rows(pk, keys.MARK_PREFIX, Page(limit=1)))
 
@@ -223,20 +215,6 @@ def slot_of(record: Record) -> Slot | None:
         return parse_run_id(f"{record.pk.removeprefix(_SLOTS)}:1").slot
     except ValueError:
         return None
-
-
-def _rows(kernel: Kernel, pk: str, prefix: str) -> list[Record]:
-    return [row for page in _pages(kernel, pk, prefix) for row in page]
-
-
-def _pages(kernel: Kernel, pk: str, prefix: str) -> Iterator[list[Record]]:
-    after = None
-    while True:
-        page = kernel.rows(pk, prefix, Page(limit=_PAGE, after=after))
-        yield page
-        if len(page) < _PAGE:
-            return
-        after = page[-1].sk
 
 
 def _delete(kernel: Kernel, pk: str, names: Sequence[str]) -> None:

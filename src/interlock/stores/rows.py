@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from interlock.errors import UnreadableRecord
-from interlock.stores.kernel import Body, Change, Delete, Place, Put, Record, check_batch
+from interlock.stores.kernel import Body, Change, Delete, Page, Place, Put, Record, check_batch
 
 Standing: TypeAlias = tuple[str, str, str]
 
@@ -181,6 +181,16 @@ def end_of(prefix: str) -> str | None:
         return None
     after = ord(stem[-1]) + 1
     return stem[:-1] + chr(_SURROGATES.stop if after in _SURROGATES else after)
+
+
+def names_between(prefix: str, page: Page) -> tuple[str, str | None]:
+    """Return the bounds of a page of names with a prefix: the first that may be in it, and the least behind them, if any."""
+    low, high = prefix, end_of(prefix)
+    if page.after is not None and page.backwards:
+        high = page.after if high is None else min(high, page.after)
+    elif page.after is not None:
+        low = max(low, follower(page.after))
+    return low, high
 
 
 def follower(text: str) -> str:

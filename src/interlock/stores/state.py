@@ -112,6 +112,16 @@ def reopen(kernel: Kernel, before: StoreState) -> None:
         raise _lost()
 
 
+def require_still(kernel: Kernel, state: StoreState) -> None:
+    """Refuse to go on when a store is not closed any more as it was.
+
+    Raises:
+        Contention: somebody else has opened it since, or closed it anew.
+    """
+    if state_of(kernel) != state:
+        raise _lost()
+
+
 def _lost() -> Contention:
     return Contention(
         "the store is being imported into or moved by somebody else at the same time. Nothing more was written: see that "

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from interlock.errors import UnreadableRecord
+from interlock.errors import StoreError, UnreadableRecord
 from interlock.stores import keys
 from interlock.stores.kernel import Damaged, Kernel, Put, Record, Walk, Walkable
+from interlock.stores.passing import behind
 from interlock.stores.rows import Row, record_of, steps_of
-
-T = TypeVar("T")
 
 _STEP: Final = 500
 
@@ -62,11 +61,15 @@ def restorable(records: Sequence[Record]) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
-def behind(kernel: Kernel, kind: type[T]) -> T | None:
-    """Return the kernel as what some kernels are besides, or the one behind it that is; None when none of them is."""
-    found: object | None = kernel
-    while found is not None:
-        if isinstance(found, kind):
-            return found
-        found = getattr(found, "real", None)
-    return None
+def walkable(kernel: Kernel) -> Walkable:
+    """Return a kernel as what can be walked, or the one behind it.
+
+    Raises:
+        StoreError: it cannot be.
+    """
+    found = behind(kernel, Walkable)  # type: ignore[type-abstract]  # a protocol, asked for at run time
+    if found is None:
+        raise StoreError(
+            "a store of this provider cannot be exported, checked, archived or moved: it does not tell all of its rows"
+        )
+    return found

@@ -28,7 +28,7 @@ from interlock.stores.kernel import Delete, Put, Record
 from interlock.stores.marks import MarkingKernel, archive_position, everything_archived
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import timeline_of
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON, a_spec
 
 pytestmark = pytest.mark.service
@@ -130,7 +130,7 @@ def test_an_archiver_that_is_killed_between_copying_and_striking_loses_and_doubl
         "from interlock.archive import archiver\n"
         "from interlock.archive.database import Archive\n"
         "from interlock.clients.postgres import Database\n"
-        "from interlock.stores.sqlite import SqliteKernel\n"
+        "from interlock.stores.sqlite.kernel import SqliteKernel\n"
         "archiver.strike = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "path, dsn, schema = sys.argv[1:]\n"
         "archiver.Archiver(SqliteKernel(Path(path)), Archive(Database(dsn), schema)).turn()\n"
@@ -277,8 +277,22 @@ def test_a_cursor_that_cannot_be_read_is_an_error_and_not_a_beginning(there: Out
     there.archive.prepare()
     assert there.archive.cursor("copy") is None
     there.ask("DROP TABLE {}.archive_cursors")
-    with pytest.raises(StoreError, match="a table is missing"):
+    with pytest.raises(StoreError, match="a table or column of it was removed"):
         there.archive.cursor("copy")
+
+
+def test_a_table_that_was_removed_is_told_of_with_the_way_back_which_works(there: Outside) -> None:
+    living = a_day(1)
+    archiver = there.archiver(living.marking)
+    archiver.turn()
+    there.ask("DROP TABLE {}.journal CASCADE")
+    note(living.marking, a_note(1, NOON))
+    archiver.begin_anew()
+    with pytest.raises(StoreError, match="drop it whole, and `interlock archive` makes it anew"):
+        archiver.turn()
+    there.ask("DROP SCHEMA {} CASCADE")
+    assert there.archiver(living.marking).turn().whole is True
+    assert archived_events(there) == expected_events(living)
 
 
 def test_an_archive_that_was_taken_back_to_an_earlier_state_gets_everything_again(there: Outside) -> None:

@@ -21,7 +21,7 @@ from interlock.core.schedules import current_window
 from interlock.core.traits import Origin, TraitResult, TraitStatus
 from interlock.ports.stores import Evaluation
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 
 STORE = Path(".interlock/interlock.db")
 

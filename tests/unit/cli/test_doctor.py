@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -138,3 +139,26 @@ def test_little_space_is_a_warning_and_none_a_failure(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=free, used=0, free=free))
     assert _outcomes(terminal("doctor", "--json"))["disk"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("provider: redis\n", "pip install 'interlock[redis]'"),
+        (
+            "provider: postgres\npostgres: {dsn: '${env:NO_SUCH_DSN}'}\n",
+            "names the variable NO_SUCH_DSN, which is not set",
+        ),
+    ],
+)
+def test_a_store_that_lacks_something_here_hides_nothing_of_the_rest(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, lines: str, told: str
+) -> None:
+    monkeypatch.setattr("interlock.runtime.stores.find_spec", lambda name: None if name == "redis" else name)
+    file = terminal.root / "interlock.yaml"
+    file.write_text(re.sub(r"(?m)^provider: .*\n", lines, file.read_text()))
+    said = terminal("doctor", "--json")
+    assert said.code == 3
+    found = {each["name"]: each for each in said.document["checks"]}
+    assert told in found["store"]["message"]
+    assert found["evaluators"]["outcome"] == "ok"

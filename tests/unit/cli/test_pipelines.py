@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
+import pytest
 from tests.unit.cli.terminal import Terminal, now
 
 from interlock.codec.documents import document
 from interlock.core.ids import PipelineName
+from interlock.errors import StoreUnavailable
 from interlock.stores.registrations import RegistrationRows
 
 
@@ -94,3 +97,29 @@ def registered(terminal: Terminal, **more: Any) -> None:
     document_ = {"name": "returns", "archetype": "one-check", "traits": {"data-check": {"evaluator": "push"}}} | more
     with terminal.kept() as store:
         RegistrationRows(store.kernel).register(PipelineName("returns"), document(document_), now(), "api:anna")
+
+
+def test_a_store_that_cannot_be_used_is_told_of_once(terminal: Terminal) -> None:
+    terminal.store.parent.mkdir()
+    terminal.store.write_text("this is no store")
+    for command in (("run", "orders"), ("status",), ("watchdog", "--once")):
+        said = terminal(*command)
+        assert said.code == 3
+        assert len(said.err.splitlines()) == 1
+        assert "registered" not in said.err
+
+
+def test_a_store_that_is_away_is_waited_for_once(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def away(path: Path, *, read_only: bool) -> NoReturn:
+        asked.append(path)
+        raise StoreUnavailable(f"nobody listens there ({read_only=})")
+
+    monkeypatch.setattr("interlock.runtime.stores._sqlite", away)
+    for command in (("run", "orders"), ("history", "orders")):
+        asked.clear()
+        said = terminal(*command)
+        assert said.code == 75
+        assert said.err.splitlines() == ["interlock: nobody listens there (read_only=True)"]
+        assert len(asked) == 1

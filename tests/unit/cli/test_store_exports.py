@@ -21,7 +21,7 @@ from tests.unit.cli.terminal import Terminal, now
 from interlock.runtime import moving
 from interlock.stores import keys
 from interlock.stores.kernel import Put, Record, Walk
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.conformance.kernel_values import HOUR, a_record
 
 
@@ -112,6 +112,21 @@ def test_a_full_disk_leaves_no_export_and_the_one_before_as_it_was(
     assert "No space left on device. Nothing is left of it" in said.err
     assert file.read_text() == "the one before"
     assert [path for path in kept.root.iterdir() if ".part" in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "No space left on device"), (errno.EPIPE, "nobody reads on")]
+)
+def test_a_stream_that_takes_no_more_is_told_of_in_words(
+    kept: Terminal, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def full(_data: bytes) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=SimpleNamespace(write=full), flush=lambda: None))
+    said = kept("store", "export")
+    assert said.code == 3
+    assert f"cannot write the export to stdout: {words}." in said.err
 
 
 def test_a_device_is_never_replaced_by_a_file(kept: Terminal) -> None:

@@ -115,7 +115,7 @@ def test_what_the_server_says_is_one_line_without_the_password() -> None:
     ("words", "kind", "advice"),
     [
         ('FATAL: password authentication failed for user "u"', StoreError, "the password is wrong"),
-        ("fe_sendauth: no password supplied", StoreError, "the password is wrong"),
+        ("fe_sendauth: no password supplied", StoreError, "none was given"),
         ('FATAL: database "db" does not exist', StoreError, "no such database"),
         ("FATAL: no such database: db", StoreError, "no such database"),
         ('FATAL: no pg_hba.conf entry for host "h"', StoreError, "may not connect from here"),
@@ -125,6 +125,9 @@ def test_what_the_server_says_is_one_line_without_the_password() -> None:
         ("FATAL: the database system is starting up", StoreUnavailable, "try again"),
         ("session is read-only", StoreUnavailable, "standby"),
         ("server does not support SSL, but SSL was required", StoreError, "sslmode"),
+        ("received invalid response to SSL negotiation: H", StoreError, "is no PostgreSQL"),
+        ("expected authentication request from server, but received H", StoreError, "is no PostgreSQL"),
+        ("connection timeout expired", StoreUnavailable, "answers there in time"),
         ("Connection refused Is the server running?", StoreUnavailable, "no server can be reached"),
         ("failed to resolve host 'h': Name or service not known", StoreUnavailable, "no server can be reached"),
         ("FATAL: Datenbank existiert nicht", StoreUnavailable, "no server can be reached"),
@@ -157,7 +160,10 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_seconds(silent: i
         f"postgresql://u:hush@127.0.0.1:{silent}/db?sslmode=disable", connect_timeout=timedelta(seconds=1)
     )
     began = monotonic()
-    with pytest.raises(StoreUnavailable, match="no server can be reached there") as caught, database.connection("open"):
+    with (
+        pytest.raises(StoreUnavailable, match="no PostgreSQL answers there in time") as caught,
+        database.connection("open"),
+    ):
         pass
     assert monotonic() - began < 20
     assert "hush" not in str(caught.value)

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.config.projects import good_project, loaded, problems_of, small_project
 
 from interlock.codec.documents import mapping
+from interlock.config.build_alerts import MOST_SINKS
 from interlock.config.project import AlertingSpec, ProjectSettings, SinkSpec, WatchdogSpec
 from interlock.core.alerts import AlertLevel, AlertType
 from interlock.core.pipelines import Mode
@@ -84,3 +85,13 @@ def test_a_sink_with_a_problem_is_told_with_its_line(tmp_path: Path) -> None:
     (root / "interlock.yaml").write_text("alerts:\n  - type: console\n    match:\n      type: [stuck_run, stuckrun]\n")
     (problem,) = problems_of(root)
     assert str(problem) == ("interlock.yaml:4:25: no alert is of the type 'stuckrun' (did you mean 'stuck_run'?)")
+
+
+def test_there_are_no_more_sinks_than_one_commit_can_tell(tmp_path: Path) -> None:
+    """An alert whose commit has no room for all of them would be told to none."""
+    root = small_project(tmp_path)
+    sinks = "".join(f"  - {{type: console, name: sink-{number}}}\n" for number in range(MOST_SINKS + 1))
+    (root / "interlock.yaml").write_text(f"alerts:\n{sinks}")
+    (problem,) = problems_of(root)
+    assert "41 sinks, and there can be 40 at most" in problem.message
+    assert problem.line == MOST_SINKS + 2

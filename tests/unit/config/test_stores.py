@@ -31,6 +31,10 @@ def words_of(tmp_path: Path, text: str) -> list[str]:
         ("provider: redis", "redis"),
         ("provider: postgres\npostgres: {dsn: 'postgresql://u@h/d'}", "postgres"),
         ("provider: dynamodb\ndynamodb: {tableName: interlock}", "dynamodb"),
+        (
+            "provider: dynamodb\ndynamodb: {tableName: 'arn:aws:dynamodb:eu-central-1:123456789012:table/interlock'}",
+            "dynamodb",
+        ),
     ],
 )
 def test_each_provider_needs_no_more_than_where_it_is(tmp_path: Path, text: str, provider: str) -> None:
@@ -69,7 +73,10 @@ def test_certificates_are_found_from_the_project_file(tmp_path: Path) -> None:
         ("postgres: {schema: 'a;b'}", "1:20: schema: 'a;b' is no name for ours"),
         ("postgres: {schema: pg_mine}", "1:20: schema: 'pg_mine' is no name for ours"),
         ("dynamodb: {tableName: a}", "1:23: tableName: 'a' is no name of a table"),
+        ("dynamodb: {tableName: 'arn:aws:s3:::bucket'}", "is no name of a table"),
+        ("postgres: {dsn: 'postgresql://u:a/b@h/d'}", "(within a password write %40 for @, %2F for / and %25 for %)"),
         ("dynamodb: {endpoint: 'h:1'}", "1:22: endpoint: is no address, expected such as http://localhost:8000"),
+        ("dynamodb: {createTable: true}", "1:25: createTable: needs 'dynamodb.region' too (add region: eu-west-1)"),
         ("archiver: {enabled: true}", "1:1: the archiver has no 'dsn' (add dsn:"),
         (
             "postgres: {dsn: 'postgresql://h/d'}\narchiver: {enabled: true, schema: interlock}",

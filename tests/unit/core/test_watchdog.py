@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from interlock.core.alerts import AlertLevel, AlertType
+from interlock.core.dispatching import alert_dispatch
 from interlock.core.documents import Document
-from interlock.core.ids import TraitName
+from interlock.core.ids import ScheduleName, TraitName
 from interlock.core.pipelines import SlaSpec, TriggerSpec, WatchSpec
 from interlock.core.readiness import Readiness, ReadinessStatus
 from interlock.core.runs import Monitor, Run, RunStatus
@@ -67,6 +68,15 @@ def test_a_run_that_has_been_started_is_stuck_after_the_threshold_and_not_before
 def test_each_state_of_a_run_is_a_fact_of_its_own() -> None:
     assert stuck_id(idle(RunStatus.RUNNING)) == "stuck_run/example:daily:2026-03-07:1/RUNNING"
     assert stuck_id(idle(RunStatus.RUNNING)) != stuck_id(idle(RunStatus.TRIGGERING))
+
+
+def test_what_one_turn_finds_about_two_schedules_are_two_alerts() -> None:
+    """T-70: all of a turn carry the same instant, so that is no name."""
+    daily = idle(RunStatus.RUNNING)
+    hourly = replace(daily, key=replace(daily.key, slot=replace(daily.key.slot, schedule=ScheduleName("hourly"))))
+    late = NOON + USUAL + SECOND
+    found = {alert.alert_id for run in (daily, hourly) if (alert := stuck(run, SPEC, USUAL, late)) is not None}
+    assert len({alert_dispatch(name) for name in found}) == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from interlock.errors import Conflict, Contention, StoreError, StoreUnavailable, UnreadableRecord
 from interlock.runtime.closing import LOOK, OpenKernel
 from interlock.runtime.moving import Plan, abandon, contents, move
-from interlock.stores.kernel import Change, Delete, Page, Put, Record
+from interlock.stores.kernel import Change, Delete, Page, Put, Record, Walk
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.state import Standing, StoreState, put_state, state_of
 from interlock.testing.conformance.kernel_values import HOUR, NOON, a_record
@@ -171,6 +171,25 @@ def test_a_move_that_was_abandoned_leaves_the_store_open_and_the_copy_closed() -
         abandon(target)
 
 
+def test_a_move_that_was_abandoned_and_begun_again_in_its_midst_ends_nothing() -> None:
+    """Whoever closed the store is no longer closing it: what was written in between is not in its copy."""
+    source = filled()
+
+    class Meddled(MemoryKernel):
+        def walk(self, after: str | None, limit: int) -> Walk:
+            state = state_of(source)
+            if self.rows("a", "", Page(limit=1)) and state is not None and state.since == NOON.isoformat():
+                abandon(source)
+                assert source.commit("a", [Put(a_record("a", "between"))])
+                put_state(source, StoreState(standing=Standing.MOVING, other="redis", since="later"))
+            return super().walk(after, limit)
+
+    target = Meddled()
+    with pytest.raises(Contention, match="somebody else at the same time"):
+        move(source, target, a_plan())
+    assert (standing(source), standing(target)) == (Standing.MOVING, Standing.IMPORTING)
+
+
 class TestOpenKernel:
     """Who opened a store before it was closed must not go on."""
 
@@ -208,3 +227,33 @@ class TestOpenKernel:
             assert kernel.commit("a", [Put(a_record("a", str(number)))])
         assert 2 <= len(looks) <= 3
         assert timedelta(seconds=time[0]) > LOOK
+
+    def test_what_took_so_long_that_the_store_was_closed_meanwhile_is_not_called_done(self) -> None:
+        """G2: a process that stood still within a commit would start by a claim of which the new store knows nothing."""
+        time, moves = [0.0], [True]
+        target = MemoryKernel()
+
+        class Slow(MemoryKernel):
+            def commit(self, pk: str, batch: Sequence[Change]) -> bool:
+                if pk == "a" and moves.pop():
+                    moves.append(False)
+                    move(self, target, a_plan())
+                    time[0] += LOOK.total_seconds() * 1.01
+                return super().commit(pk, batch)
+
+        kernel = OpenKernel(filled(Slow()), clock=lambda: time[0])
+        with pytest.raises(StoreUnavailable, match=r"may or may not have happened.*was moved to redis"):
+            kernel.commit("a", [Put(a_record("a", "claim"))])
+        assert target.get("a", "claim") is None
+
+    def test_what_took_long_is_done_where_the_store_is_still_open(self) -> None:
+        time = [0.0]
+
+        class Slow(MemoryKernel):
+            def commit(self, pk: str, batch: Sequence[Change]) -> bool:
+                time[0] += 7.0
+                return super().commit(pk, batch)
+
+        kernel = OpenKernel(Slow(), clock=lambda: time[0])
+        assert kernel.commit("a", [Put(a_record("a", "1st"))]) is True
+        assert kernel.commit("a", [Put(a_record("a", "1st"))]) is False

@@ -13,7 +13,7 @@ from interlock.config.load import load_project
 from interlock.config.project import Project
 from interlock.errors import StoreError
 from interlock.runtime.reading import open_for_reading, with_registered_here
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 
 
 @pytest.fixture

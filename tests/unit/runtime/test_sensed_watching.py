@@ -27,7 +27,7 @@ from interlock.stores.memory import MemoryKernel
 from interlock.stores.pushes import PushRows
 from interlock.stores.repository import Repository
 from interlock.stores.sensors import SensorRows
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import a_spec
 
 RULE = TraitSpec(

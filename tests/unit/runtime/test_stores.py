@@ -15,7 +15,7 @@ from interlock.errors import ConfigError, MissingExtra, StoreEmpty
 from interlock.runtime.closing import OpenKernel
 from interlock.runtime.stores import named, open_kernel, open_to_read, redis_options
 from interlock.stores.kernel import Page
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 
 
 def project_of(tmp_path: Path, text: str) -> Project:

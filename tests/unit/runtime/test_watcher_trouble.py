@@ -245,6 +245,7 @@ def test_the_loop_survives_whatever_the_store_raises_and_says_it_once(monkeypatc
     monkeypatch.setattr(rig.kernel, "due", real)
     rig.turns()
     assert rig.run(RunKey(a_slot())).status is RunStatus.RUNNING
+    assert [line for line in rig.news if line.startswith("recovered")] == ["recovered and going on"]
 
 
 def test_a_watcher_that_cannot_have_a_lease_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from interlock.runtime.station import Station
 from interlock.runtime.watcher import Watcher
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import SECOND, Files, a_hand, a_spec
 from interlock.testing.fakes import FakeEvaluator, FakeTrigger, RecordingSink
 

@@ -79,7 +79,7 @@ def test_a_new_container_forgets_nothing_and_listens_on_this_machine_alone(
 
 
 def test_a_docker_that_cannot_is_told_with_what_to_do_by_hand(docker: Callable[..., Path], closed: int) -> None:
-    docker(run=125, words="Cannot connect to the Docker daemon")
+    docker(run=125, words="Cannot connect to the Docker daemon\n\nRun docker run --help for more information")
     said = ensure_server(port=closed)
     assert "Docker did not start one (Cannot connect to the Docker daemon)" in said
     assert said.endswith(f"Start one: valkey-server {' '.join(SAFE)}")

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ import yaml
 from tests.docs.samples import ROOT
 
 from interlock.cli import serve
+from interlock.config.load import load_project
+from interlock.config.settings import Settings
 from interlock.core.times import parse_duration
+from interlock.scaffold.valkey import SAFE
 from interlock.server.keys import VARIABLE
 from interlock.server.listening import address_of
 from interlock.server.serving import LAST_WORDS
@@ -25,6 +29,7 @@ DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "systemd/interlock.service"
 DOCKERFILE = DEPLOY / "docker/Dockerfile"
 COMPOSE = DEPLOY / "docker/compose.yaml"
+STORES = {"postgres": DEPLOY / "docker/compose.postgres.yaml", "valkey": DEPLOY / "docker/compose.valkey.yaml"}
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -84,6 +89,8 @@ def test_the_lock_of_the_image_holds_what_a_server_needs() -> None:
     lock = (ROOT / "requirements/serve.lock").read_text()
     for name in ("litestar", "uvicorn", "httpx2", "prometheus-client", "hatchling"):
         assert re.search(rf"^{name}==\S+ ", lock, re.MULTILINE)
+    for name in ("redis", "psycopg", "psycopg-binary", "boto3"):
+        assert re.search(rf"^{name}==\S+ ", lock, re.MULTILINE), f"who chose that store needs {name}"
 
 
 def test_the_demo_is_for_this_machine_alone_and_needs_a_key() -> None:
@@ -107,6 +114,30 @@ def test_the_demo_keeps_its_project_and_builds_from_where_the_files_are() -> Non
     assert last("VOLUME") == last("WORKDIR")
 
 
+@pytest.mark.parametrize("store", sorted(STORES))
+def test_the_demo_with_a_server_makes_a_project_that_keeps_its_state_there(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = yaml.safe_load(STORES[store].read_text())
+    server, (volume,) = document["services"][store], document["volumes"]
+    assert document["services"]["interlock"]["depends_on"] == {store: {"condition": "service_healthy"}}
+    assert server["volumes"][0].startswith(f"{volume}:")
+    assert "ports" not in server
+    (script,) = document["services"]["init"]["command"]
+    (shell, option) = services()["init"]["entrypoint"]
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    for _ in range(2):  # the second time it leaves the project alone
+        subprocess.run([shell, option, script.replace("$$", "$")], cwd=tmp_path, check=True, timeout=60)
+    settings = load_project(tmp_path, settings=Settings.of({})).settings
+    if store == "valkey":
+        assert (settings.provider, settings.redis.url) == ("redis", f"redis://{store}:6379")
+        assert server["command"][1:] == list(SAFE)
+    else:
+        assert settings.provider == store
+        assert settings.postgres.dsn == "postgresql://interlock:${env:POSTGRES_PASSWORD}@postgres:5432/interlock"
+        assert set(document["services"]["interlock"]["environment"]) == {"POSTGRES_PASSWORD"}
+
+
 def test_the_service_waits_longer_than_the_server_does() -> None:
     (start,) = unit()["ExecStart"]
     options = options_of(shlex.split(start)[1:])
@@ -125,6 +156,7 @@ def test_the_service_may_do_little() -> None:
     assert said["StateDirectory"] == ["interlock"]
     assert said["WorkingDirectory"] == ["/var/lib/interlock"]
     assert said["Restart"] == ["on-failure"]
+    assert said["StartLimitIntervalSec"] == ["0"], "a store that is away for an hour is no reason to be dead for good"
     name = said["LoadCredential"][0].partition(":")[0]
     assert f"keysFile: /run/credentials/{UNIT.name}/{name}" in UNIT.read_text()
 

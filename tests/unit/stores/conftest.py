@@ -9,7 +9,7 @@ import pytest
 
 from interlock.stores.kernel import Kernel
 from interlock.stores.memory import MemoryKernel
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -15,7 +15,6 @@ from interlock.core.runs import Cause
 from interlock.ports.agendas import Agenda
 from interlock.ports.members import Member
 from interlock.runtime.checking import Checked, Checking
-from interlock.runtime.moving import walkable
 from interlock.stores import keys
 from interlock.stores.agendas import AgendaRows
 from interlock.stores.headstones import Headstone, written
@@ -24,7 +23,7 @@ from interlock.stores.kernel import Kernel, Record
 from interlock.stores.members import MemberRows
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
-from interlock.stores.walking import all_rows
+from interlock.stores.walking import all_rows, walkable
 from interlock.testing.builders import MINUTE, NOON, a_key, a_slot
 from interlock.testing.fleet.world import Fleet
 from interlock.testing.world import SPEC, played

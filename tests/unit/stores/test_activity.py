@@ -18,7 +18,7 @@ from interlock.ports.stores import Commit
 from interlock.stores import keys
 from interlock.stores.kernel import MAX_BATCH, Delete, Kernel, Put
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON, a_key, a_run, a_slot, a_spec
 from interlock.testing.conformance.kernel_values import at_once
 

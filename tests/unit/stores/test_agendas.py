@@ -17,7 +17,7 @@ from interlock.stores.agendas import AgendaRows
 from interlock.stores.kernel import Kernel, Put, Record
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON, SECOND
 from interlock.testing.conformance.kernel_values import at_once
 from interlock.testing.faults import FaultyKernel

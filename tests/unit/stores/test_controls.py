@@ -18,7 +18,7 @@ from interlock.stores.controls import MARKERS_KEPT, ControlRows
 from interlock.stores.kernel import Kernel
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_slot
 from interlock.testing.conformance.kernel_values import at_once
 from interlock.testing.faults import FaultyKernel

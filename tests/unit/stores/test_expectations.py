@@ -14,7 +14,7 @@ from interlock.errors import NotFound
 from interlock.stores.agendas import AgendaRows
 from interlock.stores.kernel import Kernel
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_slot
 from interlock.testing.conformance.kernel_values import at_once
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from interlock.ports.members import Member
 from interlock.stores.kernel import Kernel
 from interlock.stores.members import MemberRows
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON
 from interlock.testing.conformance.kernel_values import at_once
 

@@ -17,7 +17,7 @@ from interlock.stores import keys
 from interlock.stores.kernel import Kernel, Put
 from interlock.stores.registrations import RegistrationRows
 from interlock.stores.repository import Repository
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.builders import MINUTE, NOON
 from interlock.testing.conformance.kernel_values import at_once
 

@@ -356,3 +356,25 @@ def test_a_run_that_is_written_in_the_middle_is_kept(kernel: Kernel) -> None:
     faulty.before = act
     assert retire(faulty, SLOT, OVER) is None
     assert kernel.get(PK, sk) is not None
+
+
+def test_a_slot_without_a_past_costs_no_look_at_one(kernel: Kernel) -> None:
+    """Every opening and every start would pay for it, in a round trip to the store."""
+    counting = FaultyKernel(kernel)
+    store, digest = Repository(counting), Repository(kernel).put_spec(SPEC)
+    first = opened(a_key(), SPEC, digest, NOON)
+    assert store.commit(change_of(None, None, first))
+    assert store.put_claim(Claim(run=a_key(), attempt=1, turn=1, at=NOON, until=NOON))
+    assert counting.calls == ["commit", "commit"]
+
+
+def test_a_slot_of_which_only_an_expectation_is_being_cleared_away_can_be_run(kernel: Kernel) -> None:
+    """Its headstone counts no run, and is there until everything is cleared."""
+    row = Record(pk=PK, sk=keys.RETIRED_SK, version=1, body={"last": 0}, kind=keys.CLEARING_KIND)
+    assert kernel.commit(PK, [Put(row)])
+    store = Repository(kernel)
+    run = open_run(SLOT, SPEC, store, NOON).run
+    assert run.key.number == 1
+    claim = Claim(run=run.key, attempt=1, turn=1, at=NOON, until=NOON)
+    assert store.put_claim(claim)
+    assert not store.put_claim(claim)

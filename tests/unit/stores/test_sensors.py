@@ -30,7 +30,7 @@ from interlock.stores.kernel import Kernel, Put, Record
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
 from interlock.stores.sensors import REMEMBERED, SensorRows
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.testing.conformance.kernel_values import at_once
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ def later(kernel: Kernel, number: int = FORMAT + 1) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Project:
     (tmp_path / "interlock.yaml").write_text("timezone: UTC\n")
     return load_project(tmp_path, settings=Settings(no_cache=True))
 

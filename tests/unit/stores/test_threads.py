@@ -9,7 +9,7 @@ import pytest
 from interlock.errors import UnreadableRecord
 from interlock.stores import keys
 from interlock.stores.kernel import Kernel, Put, Record
-from interlock.stores.sqlite import SqliteKernel
+from interlock.stores.sqlite.kernel import SqliteKernel
 from interlock.stores.threads import ThreadRows
 from interlock.testing.conformance.kernel_values import at_once
 

@@ -163,7 +163,7 @@ class ModelContract:
     histories = 40
 
     def test_a_kernel_does_what_the_model_does(self, kernel: Kernel) -> None:
-        """Random histories of commits, purges and looks; hypothesis shrinks the first difference it finds."""
+        """T-108: random histories of commits, purges and looks; hypothesis shrinks the first difference it finds."""
 
         class Machine(KernelMachine):
             def __init__(self) -> None:
