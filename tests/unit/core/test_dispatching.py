@@ -323,3 +323,20 @@ def test_changes_count_versions_and_what_changes_nothing_does_not(at: datetime) 
     record = an_open(at=at)
     assert (record.version, tell(record, at).version) == (1, 4)
     assert replace(record, version=1) == dispatching.opened(an_alert(at=at), (PAGER,), PACE, at)
+
+
+def test_a_dispatch_of_a_long_name_has_one_of_its_own_that_every_store_can_keep() -> None:
+    """T-64."""
+    names = [
+        *("x" * size for size in (700, 701, 5000)),
+        "x" * 5000 + "y",
+        "é" * 350,
+        "é" * 351,
+        "é" * 351 + "|",
+        "%" * 500,
+    ]
+    dispatches = [alert_dispatch(name) for name in names]
+    assert len(set(dispatches)) == len(names)
+    assert max(len(dispatch.encode()) for dispatch in dispatches) <= 710
+    assert dispatches[0] == f"alert/{'x' * 700}"
+    assert dispatches[4] == f"alert/{'é' * 350}"
