@@ -221,7 +221,7 @@ def test_what_a_replica_has_confirmed_survives_a_failover_and_nothing_else(durab
     with (
         durable.replica() as replica,
         closing(opened(durable.url)) as hasty,
-        closing(opened(durable.url, wait_replicas=1, timeout=timedelta(seconds=1))) as sure,
+        closing(opened(durable.url, wait_replicas=1, timeout=timedelta(seconds=8))) as sure,
     ):
         replica.wait_in_step()
         until(lambda: "do not wait for them" in "".join(hasty.advice()), "the replica is not counted")
