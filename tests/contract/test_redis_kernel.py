@@ -41,43 +41,37 @@ def _spoiler(client: Redis | RedisCluster, options: RedisOptions) -> Spoil:
     return spoiled
 
 
-class _OnOneServer:
-    @pytest.fixture
-    def server(self) -> RedisServer:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def options(self, server: RedisServer) -> RedisOptions:
-        return _options(server.url)
-
+class _InRedis:
     @pytest.fixture
     def kernel(self, options: RedisOptions) -> Iterator[Kernel]:
         kernel = RedisKernel(options)
         yield kernel
         kernel.close()
 
+
+class _OnOneServer(_InRedis, KernelContract):
     @pytest.fixture
     def spoil(self, options: RedisOptions) -> Iterator[Spoil]:
         with Redis.from_url(options.url) as client:
             yield _spoiler(client, options)
 
 
-class TestRedisKernel(_OnOneServer, KernelContract):
+class TestRedisKernel(_OnOneServer):
     @pytest.fixture
-    def server(self, redis_server: RedisServer) -> RedisServer:
-        return redis_server
+    def options(self, redis_server: RedisServer) -> RedisOptions:
+        return _options(redis_server.url)
 
 
-class TestValkeyKernel(_OnOneServer, KernelContract):
+class TestValkeyKernel(_OnOneServer):
     @pytest.fixture
-    def server(self, valkey_server: RedisServer) -> RedisServer:
-        return valkey_server
+    def options(self, valkey_server: RedisServer) -> RedisOptions:
+        return _options(valkey_server.url)
 
 
-class TestOldestRedisKernel(_OnOneServer, KernelContract):
+class TestOldestRedisKernel(_OnOneServer):
     @pytest.fixture
-    def server(self, redis62_server: RedisServer) -> RedisServer:
-        return redis62_server
+    def options(self, redis62_server: RedisServer) -> RedisOptions:
+        return _options(redis62_server.url)
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +86,10 @@ class TestDurableRedisKernel(DurableKernelContract):
         return partial(RedisKernel, _options(durable_redis.url))
 
 
-class TestRedisClusterKernel(KernelContract):
+class TestRedisClusterKernel(_InRedis, KernelContract):
     @pytest.fixture
     def options(self, members: list[RedisServer]) -> RedisOptions:
         return _options(members[0].url, cluster=True)
-
-    @pytest.fixture
-    def kernel(self, options: RedisOptions) -> Iterator[Kernel]:
-        kernel = RedisKernel(options)
-        yield kernel
-        kernel.close()
 
     @pytest.fixture
     def spoil(self, options: RedisOptions) -> Iterator[Spoil]:

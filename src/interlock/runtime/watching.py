@@ -15,7 +15,7 @@ from interlock.runtime.guarding import guarded
 from interlock.runtime.lanes import lanes_of
 from interlock.runtime.leases import Lease
 from interlock.runtime.reloading import Reloader
-from interlock.runtime.retiring import Retiring, purge
+from interlock.runtime.retention import Retiring, purge
 from interlock.runtime.station import News, Station
 from interlock.runtime.tidying import tidy_jobs
 from interlock.runtime.watcher import Watcher

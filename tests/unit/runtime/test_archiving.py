@@ -22,7 +22,7 @@ from interlock.ports.members import Member
 from interlock.ports.stores import Commit
 from interlock.runtime.archiving import ROLE, TOLD, Archiving, look_after_archive, open_archive, tell_gaps
 from interlock.runtime.lanes import lanes_of
-from interlock.runtime.retiring import Retiring
+from interlock.runtime.retention import Retiring
 from interlock.runtime.station import Station
 from interlock.runtime.wiring import Interlock
 from interlock.stores.kernel import Delete, Page

@@ -19,8 +19,7 @@ from interlock.errors import StoreUnavailable
 from interlock.runtime.clock import SystemPacer
 from interlock.runtime.driver import Driver
 from interlock.runtime.lanes import lanes_of
-from interlock.runtime.retention import BUDGET, Retention
-from interlock.runtime.retiring import Retiring, purge
+from interlock.runtime.retention import BUDGET, Retention, Retiring, purge
 from interlock.runtime.station import Station
 from interlock.runtime.wiring import Interlock, state_dir
 from interlock.stores import keys

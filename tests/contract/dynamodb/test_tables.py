@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import boto3
 import pytest
 from msgspec.structs import replace
-from tests.contract.dynamodb_stores import bare, options_of
+from tests.contract.dynamodb_stores import options_of
 from tests.servers.dynamodb import DynamoDBLocalServer, MiniStackServer
 
 from interlock.errors import StoreEmpty, StoreError, StoreTooNew, StoreUnavailable
@@ -20,23 +19,6 @@ from interlock.stores.kernel import Check, Delete, Page, Put
 from interlock.testing.conformance.kernel_values import NOON, a_record, keep, names
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture
-def options(ministack_server: MiniStackServer) -> DynamoOptions:
-    return options_of(ministack_server)
-
-
-@pytest.fixture
-def kernel(options: DynamoOptions) -> Iterator[DynamoKernel]:
-    with closing(DynamoKernel(options)) as kernel:
-        yield kernel
-
-
-@pytest.fixture
-def aws(ministack_server: MiniStackServer) -> Iterator[Any]:
-    with bare(ministack_server) as client:
-        yield client
 
 
 def test_other_peoples_items_are_neither_read_nor_touched(

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from msgspec.structs import replace
-from tests.contract.dynamodb_stores import bare, options_of
 from tests.servers.base import until
 from tests.servers.dynamodb import MiniStackServer
 from tests.servers.proxy import Proxy
@@ -24,23 +23,6 @@ from interlock.stores.kernel import Check, Delete, Page, Put
 from interlock.testing.conformance.kernel_values import HOUR, NOON, a_record, at_once, keep, names, walk
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture
-def options(ministack_server: MiniStackServer) -> DynamoOptions:
-    return options_of(ministack_server)
-
-
-@pytest.fixture
-def kernel(options: DynamoOptions) -> Iterator[DynamoKernel]:
-    with closing(DynamoKernel(options)) as kernel:
-        yield kernel
-
-
-@pytest.fixture
-def aws(ministack_server: MiniStackServer) -> Iterator[Any]:
-    with bare(ministack_server) as client:
-        yield client
 
 
 @pytest.fixture
