@@ -111,6 +111,14 @@ def test_a_commit_without_an_answer_is_sent_once_and_unknown(server: PostgresSer
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_slow_server_is_waited_for(server: PostgresServer) -> None:
+    """Slow is not gone."""
+    with Proxy(server) as proxy, closing(opened(server, dsn=proxy.through(server.dsn))) as kernel:
+        proxy.delay(to_server=0.05, to_client=0.05)
+        assert kernel.commit("p", put("a")) is True
+        assert [record.sk for record in forever(kernel, "p")] == ["a"]
+
+
 def test_a_frozen_server_holds_nobody_for_ever(server: PostgresServer) -> None:
     """Neither a commit nor a read nor a ring nor an opening; and when it goes on, so does the store."""
     kernel = opened(server, statement_timeout=_SECOND / 2)

@@ -134,6 +134,13 @@ def test_who_is_gone_is_told_within_seconds_and_found_again_when_back(far: Dynam
     assert far.commit("p", [Put(a_record())]) is True
 
 
+def test_who_is_slow_is_waited_for(far: DynamoKernel, proxy: Proxy) -> None:
+    """Slow is not gone."""
+    proxy.delay(to_server=0.05, to_client=0.05)
+    keep(far, a_record(), a_record(sk="b"))
+    assert names(far.rows("p", "", Page())) == ["a", "b"]
+
+
 def test_who_says_nothing_is_given_up_in_time(options: DynamoOptions, kernel: DynamoKernel, proxy: Proxy) -> None:
     hurried = replace(options, endpoint=proxy.through(options.endpoint), timeout=timedelta(seconds=2))
     with closing(DynamoKernel(hurried)) as far:

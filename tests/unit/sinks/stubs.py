@@ -10,7 +10,6 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import threading
 import warnings
 from email.message import EmailMessage
@@ -21,6 +20,8 @@ from typing import Any, Self
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from tests.servers.base import ServerMissing
+from tests.servers.certificates import certificate as made_certificate
 from tests.unit.clients.rawserver import RawServer, raw, reply
 
 from interlock.testing.conformance.sinks import Behaviour
@@ -230,12 +231,10 @@ class MailServer:
 
 def certificate(folder: Path, host: str = "127.0.0.1") -> tuple[Path, ssl.SSLContext]:
     """Make a certificate for a host, and what a server needs to show it."""
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    kind = "IP" if host[0].isdigit() else "DNS"
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", f"/CN={host}"]
-    words += ["-keyout", str(key), "-out", str(cert), "-addext", f"subjectAltName={kind}:{host}"]
-    if subprocess.run(words, check=False, capture_output=True).returncode:
-        pytest.skip("openssl cannot make a certificate here")
+    try:
+        cert, key = made_certificate(folder, host)
+    except ServerMissing as exc:
+        pytest.skip(str(exc))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return cert, context
