@@ -228,11 +228,15 @@ def _holds_nothing(path: Path) -> bool:
 
 
 def _host_of(url: str) -> str:
-    """Return the part of an address behind its password. A DSN of libpq may be no address: then it is not shown at all."""
-    if "://" not in url:
-        return "the server of its DSN"
-    parts = urlsplit(url)
-    return (parts.netloc.rpartition("@")[2] + parts.path).rstrip("/")
+    """Return what an address says besides user and password; nothing of one that is torn by what the password holds."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port, parts = "", None, urlsplit("")
+    if not (host or parts.scheme == "unix") or "@" in parts.path + parts.query:
+        return "the server that its address names"
+    return f"{host}{f':{port}' if port else ''}{parts.path}".rstrip("/")
 
 
 def _text(path: Path | None) -> str:

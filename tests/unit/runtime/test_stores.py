@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from interlock.config.load import load_project
-from interlock.config.project import Project
+from interlock.config.project import Project, ProjectSettings
 from interlock.config.settings import Settings
+from interlock.config.stores import PostgresSpec
 from interlock.errors import ConfigError, MissingExtra, StoreEmpty
 from interlock.runtime.closing import OpenKernel
 from interlock.runtime.stores import named, open_kernel, open_to_read, redis_options
@@ -87,6 +88,16 @@ def test_a_store_is_named_without_its_password(tmp_path: Path, provider: str, wo
     assert named(project_of(tmp_path, BLOCKS[provider]).settings) == words
 
 
-def test_a_data_source_that_is_no_address_is_not_shown(tmp_path: Path) -> None:
-    project = project_of(tmp_path, "provider: postgres\npostgres: {dsn: 'host=h password=geheim dbname=d'}")
-    assert "geheim" not in named(project.settings)
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=h password=geheim dbname=d",
+        "postgresql://me:geheim/1@h/d",
+        "postgresql://me:ge@heim/1@h/d",
+        "postgresql://me:1geheim?x@h/d",
+        "postgresql://h/d?password=geheim",
+    ],
+)
+def test_a_data_source_that_is_no_plain_address_shows_no_password(dsn: str) -> None:
+    settings = ProjectSettings(sqlite_path=Path("x"), provider="postgres", postgres=PostgresSpec(dsn=dsn))
+    assert "heim" not in named(settings)
