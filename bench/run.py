@@ -22,6 +22,7 @@ MODULES: Final = (
     "connections",
     "stores",
     "archive",
+    "triggers",
 )
 
 

@@ -78,6 +78,8 @@ def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]
         "dev": [*bare, *extras, *groups["dev"]],
         "docs": groups["docs"],
         "servers": groups["servers"],
+        "airflow2": groups["airflow2"],
+        "airflow3": groups["airflow3"],
     }
     own = canonicalize_name(project["name"])
     return {

@@ -21,3 +21,5 @@ pin serve pyproject.toml requirements/build.in --extra server --extra metrics --
 pin dev pyproject.toml requirements/build.in --extra all --group pyproject.toml:dev
 pin docs --group pyproject.toml:docs
 pin servers --group pyproject.toml:servers
+pin airflow2 --group pyproject.toml:airflow2
+pin airflow3 --group pyproject.toml:airflow3

@@ -11,6 +11,7 @@
     │   └── UnreadableRecord   a row that cannot be decoded
     ├── TriggerError           a job could not be started, looked at or stopped
     ├── SinkError              an alert was not delivered
+    ├── SecretError            a secret that the project names cannot be had
     ├── Contention             lost the same race too often
     ├── UnsafeDecision         the core decided something a safety constraint forbids
     ├── NotFound
@@ -125,6 +126,14 @@ class SinkError(InterlockError):
     def __init__(self, message: str, *, retryable: bool = True, retry_after: timedelta | None = None) -> None:
         self.retryable = retryable
         self.retry_after = retry_after
+        super().__init__(message)
+
+
+class SecretError(InterlockError):
+    """A secret that the project names cannot be had; ``retryable`` is whether another try may get it."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        self.retryable = retryable
         super().__init__(message)
 
 

@@ -53,6 +53,7 @@ ACTING: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "marker": (("marker", "example", "--source", "a file"), 0),
     "traits": (("traits", "push", "example", "nothing", "--status", "PASS"), 8),
     "complete": (("complete", "nobody:daily:2026-03-07:1", "--status", "success"), 8),
+    "accept": (("accept", "nobody:daily:2026-03-07:1", "--reason", "a test"), 8),
     "cancel": (("cancel", "example", "--reason", "a test"), 7),
     "silence": (("silence", "add", "--for", "1h", "--pipeline", "x-*", "--reason", "a test"), 0),
     "unknown": (("evaluate", "exmple"), 8),

@@ -1,24 +1,18 @@
 from __future__ import annotations
 
-import json
 import signal
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.clients.rawserver import RawServer, reply
 
-from interlock.clients.http import HttpClient
 from interlock.ports.triggers import Absent, Job, JobHandle, JobReport, Trigger
 from interlock.testing.conformance.triggers import TIMEOUT, Kind, TriggerBench, TriggerContract, a_job, the_end
 from interlock.triggers.command import CommandConfig, CommandTrigger
 from interlock.triggers.context import TriggerContext
 from interlock.triggers.foreground import ForegroundConfig, ForegroundTrigger, Stage
-from interlock.triggers.http import HttpConfig, HttpTrigger, StatusRule
 from interlock.triggers.python import PythonConfig, PythonTrigger
 
 SCRIPT = """
@@ -74,49 +68,6 @@ class PythonBench(ProcessBench):
         return PythonTrigger(PythonConfig(callable="jobs:job", args={"kind": kind.name}), self.context)
 
 
-class JobServer:
-    """A small job service that heeds Idempotency-Key, has a status page and can stop jobs."""
-
-    can_find = True
-    can_cancel = True
-
-    def __init__(self, client: HttpClient) -> None:
-        self.jobs: dict[str, str] = {}
-        self.lock = threading.Lock()
-        self.client = client
-        self.server = RawServer(self.answer)
-
-    def answer(self, peer: socket.socket, request: bytes) -> None:
-        head = request.partition(b"\r\n\r\n")[0].decode()
-        method, path, _ = head.split(" ", 2)
-        key = next(line[17:] for line in head.split("\r\n") if line.lower().startswith("idempotency-key:"))
-        with self.lock:
-            if path.startswith("/start/"):
-                self.jobs.setdefault(key, path.removeprefix("/start/"))
-            elif method == "DELETE" and self.jobs[key] == "LINGERS":
-                self.jobs[key] = "FAILS"
-            known = self.jobs.get(key) if path.startswith(("/start", "/jobs/daily-sales")) else None
-        state = {"SUCCEEDS": "DONE", "FAILS": "FAILED", "LINGERS": "RUNNING"}
-        if known is None:
-            reply("404 Not Found")(peer, request)
-        else:
-            reply("200 OK", json.dumps({"state": state[known]}).encode())(peer, request)
-
-    def trigger(self, kind: Kind) -> Trigger:
-        config = HttpConfig(
-            url=f"{self.server.url}/start/{kind.name}",
-            idempotent=True,
-            status_url=self.server.url + "/jobs/{id}",
-            status=StatusRule(path="state"),
-            cancel_url=self.server.url + "/jobs/{id}",
-            cancel_method="DELETE",
-        )
-        return HttpTrigger(config, TriggerContext(state_dir=Path("/"), root=Path("/"), http=self.client))
-
-    def starts(self) -> int:
-        return len(self.jobs)
-
-
 class TestCommandTrigger(TriggerContract):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Iterator[TriggerBench]:
@@ -131,17 +82,6 @@ class TestPythonTrigger(TriggerContract):
         bench = PythonBench(tmp_path)
         yield bench
         bench.stop()
-
-
-@pytest.mark.enable_socket
-class TestHttpTrigger(TriggerContract):
-    @pytest.fixture
-    def bench(self) -> Iterator[TriggerBench]:
-        client = HttpClient(allow=["127.0.0.1"])
-        bench = JobServer(client)
-        with bench.server:
-            yield bench
-        client.close()
 
 
 class ForegroundBench:

@@ -31,6 +31,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "Trait": views.TraitView,
     "Run": views.RunView,
     "Blocker": views.BlockerView,
+    "Verifying": views.VerifyingView,
     "Sla": views.SlaView,
     "Attempt": views.AttemptView,
     "Status": views.StatusView,

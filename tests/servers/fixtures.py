@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 import pytest
+from tests.servers.airflow import AirflowServer
 from tests.servers.base import Server, ServerMissing
 from tests.servers.dynamodb import DynamoDBLocalServer, MiniStackServer
 from tests.servers.postgres import PgBouncer, PostgresServer
 from tests.servers.redis import RedisServer
 
 S = TypeVar("S", bound=Server)
-USUAL: Final = frozenset({"redis", "valkey", "redis62", "postgres", "postgres-newest", "pgbouncer", "ministack"})
+USUAL: Final = frozenset(
+    {"redis", "valkey", "redis62", "postgres", "postgres-newest", "pgbouncer", "ministack", "moto"}
+)
 
 
 def required() -> frozenset[str]:
@@ -95,3 +98,15 @@ def ministack_server() -> Iterator[MiniStackServer]:
 def dynamodb_local_server() -> Iterator[DynamoDBLocalServer]:
     """Amazon's DynamoDB Local: take a table of your own name (`fresh_table()`)."""
     yield from _running("dynamodb-local", DynamoDBLocalServer)
+
+
+@pytest.fixture(scope="session")
+def airflow3_server() -> Iterator[AirflowServer]:
+    """Airflow 3: take DAGs of your own for each test (`fresh_dags()`)."""
+    yield from _running("airflow3", lambda: AirflowServer("3"))
+
+
+@pytest.fixture(scope="session")
+def airflow2_server() -> Iterator[AirflowServer]:
+    """Airflow 2, with the same DAGs."""
+    yield from _running("airflow2", lambda: AirflowServer("2"))

@@ -70,7 +70,8 @@ class Endpoint(NamedTuple):
     `slow` requests wait for evaluators or jobs; there are bounds on how many are under way. What is `repeatable` is done
     once when it is asked twice, as every GET is: clients ask again when the answer was lost. Where that depends on what is
     asked, the request itself says so: see `harmless_twice`. Of a request with a `document`
-    the body as a whole is that one field, whose keys are its own affair.
+    the body as a whole is that one field, whose keys are its own affair. What is `addressed` may stand in the query of a
+    request with a body, so that an address that is handed on says it already.
     """
 
     method: str
@@ -81,6 +82,7 @@ class Endpoint(NamedTuple):
     slow: bool = False
     repeatable: bool = False
     document: str = ""
+    addressed: tuple[str, ...] = ()
 
 
 class Request(Struct, Generic[T], frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -144,12 +146,28 @@ def arrived(kind: type[R], path: Mapping[str, Any], query: Mapping[str, str], bo
         body = {}
     if not isinstance(body, dict):
         raise Invalid(f"the body must be a JSON object, not {_called(body)}")
-    if query:
-        raise Invalid(f"{next(iter(query))!r} is no query parameter of this route; what it takes goes into the body")
+    said = _addressed(kind, query)
     if kind.endpoint.document:
         return _converted(kind, {kind.endpoint.document: body, **path}, strict=True)
     _require_known(kind, body, "field")
-    return _converted(kind, {**body, **path}, strict=True)
+    for name, value in said.items():
+        if body.get(name) not in (None, value):
+            raise Invalid(f"{name}: the address says {value}, and the body another: say it once")
+    return _converted(kind, {**body, **said, **path}, strict=True)
+
+
+def _addressed(kind: type[Request[Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    """Read what the query of a request with a body says."""
+    types = {field.encode_name: field.type for field in fields(kind)}
+    said: dict[str, Any] = {}
+    for name, text in query.items():
+        if name not in kind.endpoint.addressed:
+            raise Invalid(f"{name!r} is no query parameter of this route; what it takes goes into the body")
+        try:
+            said[name] = msgspec.convert(text, types[name], strict=False)
+        except msgspec.ValidationError as exc:
+            raise Invalid(f"{name}: {exc}") from exc
+    return said
 
 
 def _converted(kind: type[R], found: Mapping[str, Any], *, strict: bool) -> R:

@@ -65,7 +65,7 @@ class CompleteRerun(Request[RerunView], frozen=True, kw_only=True):
     @property
     def harmless_twice(self) -> bool:
         """Unless the next attempt may have begun between the two, and the second be taken for its end."""
-        return self.attempt is not None or self.status == "success"
+        return self.attempt is not None
 
 
 class Replay(Request[ReplayView], frozen=True, kw_only=True):

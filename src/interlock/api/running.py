@@ -70,10 +70,11 @@ class SlotOf(Request[SlotView], frozen=True, kw_only=True):
 class CompleteRun(Request[CompletedView], frozen=True, kw_only=True):
     """Tell how the job of a run ended. The same report may be repeated, and is taken once, if it names its attempt.
 
-    A failure without its attempt, told twice, could be taken for one of the next attempt too.
+    Without its attempt, a report that is told twice could be taken for one of the next attempt too. The address that jobs
+    are given names it.
     """
 
-    endpoint: ClassVar = Endpoint("POST", "/api/runs/{runId}/complete", Role.PUSH)
+    endpoint: ClassVar = Endpoint("POST", "/api/runs/{runId}/complete", Role.PUSH, addressed=("attempt",))
 
     run_id: RunId
     status: Status
@@ -85,7 +86,16 @@ class CompleteRun(Request[CompletedView], frozen=True, kw_only=True):
     @property
     def harmless_twice(self) -> bool:
         """Unless the next attempt may have begun between the two, and the second be taken for its end."""
-        return self.attempt is not None or self.status == "success"
+        return self.attempt is not None
+
+
+class AcceptRun(Request[CompletedView], frozen=True, kw_only=True):
+    """Accept the work of a job that has said that it is done, without the checks that `verify` asks for. It is recorded."""
+
+    endpoint: ClassVar = Endpoint("POST", "/api/runs/{runId}/accept", Role.OPERATE)
+
+    run_id: RunId
+    reason: Reason
 
 
 class RunLogs(Request[RunLogsView], frozen=True, kw_only=True):

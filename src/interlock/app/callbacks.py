@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from interlock.app.advance import advance
 from interlock.app.hands import Store
+from interlock.clients.links import without_page_secrets
 from interlock.core.documents import EMPTY, Document
 from interlock.core.events import JobFinished
 from interlock.core.ids import RunKey
@@ -33,7 +34,10 @@ class Received(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """How an attempt ended, told from outside: the latest attempt unless one is named."""
+    """How an attempt ended, told from outside: the latest attempt unless one is named.
+
+    `unverified`: whoever tells accepts a success without the checks that would follow.
+    """
 
     succeeded: bool
     attempt: int | None = None
@@ -41,6 +45,7 @@ class Report(Struct, frozen=True, kw_only=True):
     reason: str = ""
     by: str = "callback"
     details: Document = EMPTY
+    unverified: bool = False
 
 
 def complete(key: RunKey, report: Report, store: Store, at: datetime) -> Received:
@@ -64,7 +69,8 @@ def complete(key: RunKey, report: Report, store: Store, at: datetime) -> Receive
             category=report.category,
             reason=report.reason,
             by=report.by,
-            details=report.details,
+            details=without_page_secrets(report.details),
+            unverified=report.unverified,
         )
         told = advance(key, fact, store)
         if told.changed:
@@ -76,6 +82,7 @@ def complete(key: RunKey, report: Report, store: Store, at: datetime) -> Receive
 def _compared(run: Run, number: int, *, succeeded: bool) -> Reception:
     ended: Attempt | None = next((attempt for attempt in run.attempts if attempt.number == number), None)
     if ended is None:
-        return Reception.CONFLICT
+        checked = run.verifying is not None and number == run.attempt
+        return Reception.KNOWN if checked and succeeded else Reception.CONFLICT
     said = Outcome.SUCCEEDED if succeeded else Outcome.FAILED
     return Reception.KNOWN if ended.outcome is said else Reception.CONFLICT

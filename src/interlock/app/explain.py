@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from interlock.app.queries import evidence_of, latest_subject
-from interlock.app.views import AttemptView, ReadinessView, View, attempt_view, readiness_view
+from interlock.app.views import AttemptView, ReadinessView, View, attempt_view, readiness_view, unsure_checks
+from interlock.clients.links import page_of
 from interlock.core.documents import Document
 from interlock.core.ids import Slot
 from interlock.core.pipelines import PipelineSpec
@@ -35,7 +36,10 @@ class TraitWhy(View, frozen=True, kw_only=True, rename="camel"):
 
 
 class Why(View, frozen=True, kw_only=True, rename="camel"):
-    """The latest decision: `headline` says it, `decision` holds the verdict it rests on, `next` what happens now."""
+    """The latest decision: `headline` says it, `decision` holds the verdict it rests on, `next` what happens now.
+
+    `job_url` is the page of the job that it led to, or empty.
+    """
 
     pipeline_id: str
     schedule_id: str
@@ -52,6 +56,7 @@ class Why(View, frozen=True, kw_only=True, rename="camel"):
     permit_until: datetime | None
     attempts: tuple[AttemptView, ...]
     next: str
+    job_url: str
 
 
 def explain(pipeline: str, store: Store, at: datetime) -> Why | None:
@@ -80,6 +85,7 @@ def nothing_decided(pipeline: str) -> Why:
         permit_until=None,
         attempts=(),
         next=f"ask its traits with: interlock evaluate {pipeline}",
+        job_url="",
     )
 
 
@@ -100,6 +106,7 @@ def explain_run(run: Run, store: Store, at: datetime) -> Why:
         permit_until=run.permit.valid_until if run.permit else None,
         attempts=tuple(map(attempt_view, run.attempts)),
         next=_next(run, at),
+        job_url=page_of(run.job_details),
     )
 
 
@@ -126,6 +133,7 @@ def _evaluation(evaluation: Evaluation, store: Store, at: datetime) -> Why:
         permit_until=None,
         attempts=(),
         next="the passes behind it have expired since: a run asks afresh" if expired else ahead,
+        job_url="",
     )
 
 
@@ -211,6 +219,10 @@ def _headline(run: Run) -> str:
         case RunStatus.CANCELLED:
             by_the_clock = run.closes_at is not None and run.ended_at is not None and run.ended_at >= run.closes_at
             return f"given up at {run.closes_because}: {_blocked_by(run)}" if by_the_clock else "cancelled"
+        case RunStatus.RUNNING if run.verifying is not None:
+            unsure = "; ".join(f"{one.trait}: {one.reason or one.status}" for one in unsure_checks(run))
+            words = f"let through: attempt {run.attempt} says that its work is done, which is being checked"
+            return f"{words}, and cannot be told yet: {unsure}" if unsure else words
         case _:
             stage = "being started" if run.status is RunStatus.TRIGGERING else "running"
             return f"let through: attempt {run.attempt} is {stage}"
@@ -259,6 +271,10 @@ def _next(run: Run, at: datetime) -> str:
         given_up = f"; given up {_in(run.closes_at, at)}" if run.closes_at and run.status is RunStatus.PENDING else ""
         return f"it waits for news from outside{given_up}"
     when = _in(run.wake_at, at)
+    if run.verifying is not None:
+        again = "its checks are answered or given up" if run.asked else "its checks are asked again"
+        accepted = f"accepted as it is with: interlock accept {run.key.run_id} --reason TEXT"
+        return f"{again} {when}; {accepted}"
     if run.status is RunStatus.PENDING:
         return f"due to be evaluated again {when}; at once with: interlock run {run.key.slot.pipeline}"
     return f"due to be looked at again {when}"

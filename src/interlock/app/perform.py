@@ -84,10 +84,10 @@ def _resolve(key: RunKey, command: ResolveAlert, hands: Hands) -> None:
 
 def _evaluate(key: RunKey, command: EvaluateTrait, hands: Hands) -> Event | Silence:
     run = hands.store.run(key)
-    if run is None or not run.listens or run.round != command.round or command.trait not in run.asked:
+    if run is None or not run.judges or run.round != command.round or command.trait not in run.asked:
         return Silence.SETTLED
     spec = hands.store.spec(run.spec_digest)
-    trait = next(trait for trait in spec.traits if trait.name == command.trait)
+    trait = next(trait for trait in spec.checks if trait.name == command.trait)
     result = evaluate_trait(trait, key.slot, hands, run_id=key.run_id)
     return TraitEvaluated(at=hands.clock.now(), round=command.round, result=result)
 

@@ -19,7 +19,7 @@ from interlock.ports.triggers import Absent, Job, JobHandle, JobReport, JobState
 def check_job(key: RunKey, command: CheckJob, hands: Hands) -> Event | Silence:
     """Carry out one `CheckJob`. Whatever goes wrong on the way is "not seen", never an end and never silence."""
     run = hands.store.run(key)
-    if run is None or run.status is not RunStatus.RUNNING or run.attempt != command.attempt:
+    if run is None or run.status is not RunStatus.RUNNING or run.verifying or run.attempt != command.attempt:
         return Silence.SETTLED
     spec = hands.store.spec(run.spec_digest)
     if spec.trigger is None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
+from interlock.core.alerts import AlertType
 from interlock.core.runs import SUCCEEDED, Run, RunStatus
+from interlock.core.telling import told
 
 
 class Rest(enum.StrEnum):
@@ -15,6 +17,7 @@ class Rest(enum.StrEnum):
     NOT_READY = "NOT_READY"
     HELD = "HELD"
     DOUBT = "DOUBT"
+    UNVERIFIED = "UNVERIFIED"
 
 
 def rest_of(run: Run, now: datetime) -> Rest | None:
@@ -23,6 +26,8 @@ def rest_of(run: Run, now: datetime) -> Rest | None:
         return Rest.ENDED
     if run.doubt and run.wake_at is None:
         return Rest.DOUBT
+    if run.verifying is not None and not run.asked and told(run, AlertType.VERIFICATION_TROUBLE):
+        return Rest.UNVERIFIED
     judged = run.status is RunStatus.PENDING and not run.asked and run.not_before is None
     if judged and run.readiness is not None and not run.readiness.ready:
         return Rest.NOT_READY

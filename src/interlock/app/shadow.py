@@ -34,7 +34,8 @@ def perform_in_shadow(
     match command:
         case StartJob():
             _would(key, command, EventKind.WOULD_START, f"attempt {command.permit.attempt}", hands)
-            return JobFinished(at=now, attempt=command.permit.attempt, succeeded=True, by=NOBODY)
+            # Nothing was started, so there is no work of it to be checked.
+            return JobFinished(at=now, attempt=command.permit.attempt, succeeded=True, by=NOBODY, unverified=True)
         case CheckJob():
             # The run was live when its job was started, or somebody outside started it: looking is no effect.
             return check_job(key, command, hands)

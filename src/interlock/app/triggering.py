@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from interlock.app.hands import Hands, Silence, job_of
 from interlock.app.opening import pause_words
+from interlock.clients.links import without_page_secrets
 from interlock.core.commands import StartJob
 from interlock.core.events import Event, StartRefused, TriggerAccepted, TriggerFailed, TriggerInDoubt
 from interlock.core.gate import PAUSED
@@ -14,13 +15,17 @@ from interlock.core.ids import RunKey, start_key
 from interlock.core.pipelines import TriggerSpec
 from interlock.core.runs import Permit, Run, RunStatus
 from interlock.core.traits import FailureCategory
-from interlock.errors import TriggerError
+from interlock.errors import InterlockError, SecretError, StoreError, TriggerError
 from interlock.ports.stores import Claim
-from interlock.ports.triggers import Absent, Job, JobHandle, Trigger, starts_here
+from interlock.ports.triggers import Absent, Job, JobHandle, Trigger, place_of, starts_here
 
 CALL_GRACE: Final = timedelta(seconds=10)
 """How much longer than its timeout a call that starts a job may take before it is surely over."""
 
+ELSEWHERE: Final = (
+    "an earlier start was cut short, and it went somewhere else than this process would: the environment or the project's "
+    "settings, of which the target's address, region or account is made, are not what they were"
+)
 MAX_TURNS: Final = 5
 """How often a start that can safely be repeated is called for one attempt before people are told."""
 
@@ -42,8 +47,10 @@ def start_job(key: RunKey, command: StartJob, hands: Hands) -> Event | Silence:
     job = job_of(key, attempt, start_key(key.run_id, attempt))
     try:
         trigger = hands.trigger_for(spec.trigger, job)
+    except StoreError:
+        raise
     except Exception as exc:  # noqa: BLE001  (whatever is wrong with it, nothing can be called without a trigger)
-        return _unbuildable(job, f"{type(exc).__name__}: {exc}", hands)
+        return _unbuildable(job, exc, hands)
     start = _Start(command.permit, spec.trigger, trigger, job, hands, spec.clock_skew)
     earlier = hands.store.claim(key, attempt)
     if earlier is None:
@@ -85,7 +92,10 @@ class _Start(NamedTuple):
         return self.trigger.find(self.job, timeout=self.spec.start_timeout)
 
 
-def _unbuildable(job: Job, reason: str, hands: Hands) -> Event | Silence:
+def _unbuildable(job: Job, exc: Exception, hands: Hands) -> Event | Silence:
+    reason = str(exc) if isinstance(exc, InterlockError) else f"{type(exc).__name__}: {exc}"
+    later = isinstance(exc, SecretError) and exc.retryable
+    category = FailureCategory.TRANSIENT if later else FailureCategory.PERMANENT
     # Another hand may be able to build what this one cannot, so nobody may start before the failure is told.
     now = hands.clock.now()
     claim = hands.store.claim(job.run, job.attempt)
@@ -99,17 +109,21 @@ def _unbuildable(job: Job, reason: str, hands: Hands) -> Event | Silence:
         reason = f"an earlier try may have started it, and the trigger cannot be made any more: {reason}"
         return TriggerInDoubt(at=now, attempt=job.attempt, reason=reason)
     reason = f"the trigger could not be made: {reason}"
-    return TriggerFailed(at=now, attempt=job.attempt, category=FailureCategory.PERMANENT, reason=reason)
+    return TriggerFailed(at=now, attempt=job.attempt, category=category, reason=reason)
 
 
 def _after(earlier: Claim, start: _Start) -> Event | Silence | None:
     """Say what follows from somebody's claim before this one. None: the start may be claimed anew, under the same key."""
     if earlier.refused:
         return _refused(start)
+    elsewhere = bool(earlier.place) and earlier.place != place_of(start.trigger)
     if start.now() < earlier.until:
         # A target that knows keys gives whoever asks the same job, so a crash need not be waited out: one more may call.
-        joins = start.trigger.repeatable and earlier.turn == 1 and not start.lapsed()
+        joins = start.trigger.repeatable and earlier.turn == 1 and not elsewhere and not start.lapsed()
         return _claimed(start, turn=2, joins=True) if joins else Silence.LATER
+    if elsewhere:
+        # Nothing of it is found here, and the same key would start a second job here.
+        return TriggerInDoubt(at=start.now(), attempt=start.job.attempt, reason=ELSEWHERE)
     known = _looked_for(start, earlier)
     return _too_often(start) if known is None and earlier.turn >= MAX_TURNS else known
 
@@ -159,6 +173,7 @@ def _claimed(start: _Start, *, turn: int, joins: bool = False) -> Event | Silenc
         until=now + start.spec.start_timeout + CALL_GRACE + start.skew,
         # The refusal is written, so that nobody else starts.
         refused=now >= start.permit.valid_until,
+        place=place_of(start.trigger),
     )
     if joins and claim.refused:
         # The permit ran out just now. Refusing would close the attempt under the hand that may be in the middle of it.
@@ -230,4 +245,5 @@ def _cut_short(start: _Start, reason: str) -> Event | Silence:
 
 
 def _accepted(start: _Start, handle: JobHandle) -> TriggerAccepted:
-    return TriggerAccepted(at=start.now(), attempt=start.job.attempt, job_id=handle.id, details=handle.details)
+    details = without_page_secrets(handle.details)
+    return TriggerAccepted(at=start.now(), attempt=start.job.attempt, job_id=handle.id, details=details)

@@ -11,12 +11,13 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from interlock.app.resting import rest_of
+from interlock.clients.links import page_of
 from interlock.codec.documents import document, mapping
 from interlock.core.documents import Document
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness, TraitVerdict
 from interlock.core.runs import AGAIN, Attempt, Run, Sla
-from interlock.core.traits import TraitResult
+from interlock.core.traits import TraitResult, TraitStatus
 from interlock.ports.stores import TimelineRecord
 
 
@@ -84,14 +85,28 @@ class BlockerView(View, frozen=True, kw_only=True, rename="camel"):
     reason: str
 
 
+class VerifyingView(View, frozen=True, kw_only=True, rename="camel"):
+    """A job that says that its work is done, which is being checked: since when, and what it said.
+
+    `tries` is how many rounds of checks could not tell; `unsure` are the checks that have not passed yet.
+    """
+
+    since: datetime
+    said: str
+    tries: int
+    unsure: tuple[BlockerView, ...]
+
+
 class RunView(View, frozen=True, kw_only=True, rename="camel"):
     """One run.
 
     `completed_at` is when what the run is for was done, or when it ended otherwise; `wake_at` when anything about it is due
     next. `closes_at` is when it is given up unless it was let through, `blocked` why asking its traits again would not help,
     `held_until` how long it is paused, `monitoring_until` how long it is watched for drift.
-    `rests` says why waiting for it alone brings nothing new: NOT_READY, HELD, DOUBT or ENDED; empty while it goes on.
-    `metadata` is what is known of its job, with the slot, and with what was said when it was asked for.
+    `rests` says why waiting for it alone brings nothing new: NOT_READY, HELD, DOUBT, UNVERIFIED or ENDED; empty while it
+    goes on. `verifying` is there while its job says that its work is done and that is being checked.
+    `metadata` is what is known of its job, with the slot, and with what was said when it was asked for; `job_url` is the
+    job's own page, fit to be opened, or empty.
     """
 
     run_id: str
@@ -127,6 +142,8 @@ class RunView(View, frozen=True, kw_only=True, rename="camel"):
     blockers: tuple[BlockerView, ...]
     not_before: datetime | None
     held_because: str
+    job_url: str
+    verifying: VerifyingView | None
 
 
 class CancelledView(RunView, frozen=True, kw_only=True, rename="camel"):
@@ -286,6 +303,8 @@ def run_view(run: Run) -> RunView:
         blockers=_blockers(run),
         not_before=run.not_before,
         held_because=run.held_because,
+        job_url=page_of(run.job_details),
+        verifying=_verifying(run),
     )
 
 
@@ -324,6 +343,22 @@ def _blockers(run: Run) -> tuple[BlockerView, ...]:
         for one in run.readiness.verdicts
         if one.trait in run.readiness.blocking
     )
+
+
+def _verifying(run: Run) -> VerifyingView | None:
+    said = run.verifying
+    if said is None:
+        return None
+    unsure = tuple(
+        BlockerView(trait_type=one.trait, status=one.status, reason=one.reason) for one in unsure_checks(run)
+    )
+    return VerifyingView(since=said.since, said=said.said, tries=said.tries, unsure=unsure)
+
+
+def unsure_checks(run: Run) -> tuple[TraitResult, ...]:
+    """Return what was heard of the checks of a job's work that have not passed."""
+    judged = {result.trait for result in run.permit.evidence} if run.permit else set()
+    return tuple(one for one in run.results if one.trait not in judged and one.status is not TraitStatus.PASS)
 
 
 def _sla_view(sla: Sla | None) -> SlaView | None:

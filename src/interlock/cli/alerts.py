@@ -14,7 +14,9 @@ from interlock.cli.asking import ask
 from interlock.cli.context import json_option, pipeline_names
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, moment, plain, say, strong, styled, table, tell
+from interlock.clients.links import page_of
 from interlock.core.alerts import AlertType
+from interlock.core.telling import JOB_URL
 
 LONGEST: Final = 500
 
@@ -109,6 +111,8 @@ def _head(alert: AlertView) -> None:
     say(f"  {plain(alert.message)}")
     ended = f", resolved {moment(alert.resolved_at)}: {plain(alert.resolution)}" if alert.resolved_at else ""
     say(f"  opened {moment(alert.opened_at)}{ended}")
+    if page := page_of(alert.details, JOB_URL):
+        say(f"  its job: {page}")
     if alert.remind_at is not None:
         say(f"  told again at {moment(alert.remind_at)} unless it ends before")
     if alert.folded_into:

@@ -49,6 +49,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     """
     require_here(ctx)
     from interlock.config.load import load_project
+    from interlock.runtime.outlook import examine_outside
     from interlock.runtime.reading import with_registered_here
 
     found = list(examine_machine())
@@ -65,6 +66,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
             problems += tuple(problem for name in names for problem in project.broken.get(name, ()))
         broken = bool(problems)
         found += examine_project(project, problems, SystemClock().now(), os.environ)
+        found += examine_outside(project, SystemClock().now(), os.environ)
     failed = any(finding.outcome is Outcome.FAIL for finding in found)
     if as_json:
         checks = tuple(CheckView(name=f.name, outcome=f.outcome, message=f.message, advice=f.advice) for f in found)

@@ -9,6 +9,7 @@ from interlock.app.views import EventView
 from interlock.cli.asking import ask
 from interlock.cli.context import json_option, pipeline_argument
 from interlock.cli.output import emit_json, faint, moment, plain, say, styled, table, tell
+from interlock.clients.links import page_of
 
 LONGEST = 500
 
@@ -44,7 +45,7 @@ def _laid_out(shown: tuple[EventView, ...]) -> str:
             moment(event.timestamp),
             event.kind,
             styled(event.status) or "-",
-            " ".join(filter(None, (event.trait_type, plain(event.message)))) or "-",
+            " ".join(filter(None, (event.trait_type, plain(event.message), page_of(event.details)))) or "-",
             faint(event.run_id or f"{event.schedule_id} {event.date}"),
         )
         for event in shown

@@ -13,6 +13,7 @@ from interlock.cli.asking import client_of
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, moment, plain, say, span, strong, styled, tell
 from interlock.cli.progress import Waiting, patience
+from interlock.cli.render_status import unsure_words
 from interlock.core.ids import RunKey
 from interlock.core.runs import Outcome, Run, RunStatus
 from interlock.errors import InterlockError, ServerUnavailable
@@ -33,6 +34,7 @@ _RESTS: Final = {
     "NOT_READY": Stop.NOT_READY,
     "HELD": Stop.HELD,
     "DOUBT": Stop.DOUBT,
+    "UNVERIFIED": Stop.UNVERIFIED,
 }
 
 
@@ -132,8 +134,12 @@ def _line(run: RunView) -> str:
             return f"attempt {run.attempt} failed; the next begins no earlier than {moment(run.not_before)}"
         case RunStatus.TRIGGERING if not run.doubt:
             return f"READY: starting attempt {run.attempt}"
+        case RunStatus.RUNNING if run.verifying is not None:
+            unsure = unsure_words(run.verifying)
+            return f"attempt {run.attempt} says that its work is done, which is being checked{unsure}"
         case RunStatus.RUNNING if not run.doubt:
-            return f"attempt {run.attempt} is running as {run.job_id}"
+            where = f": {run.job_url}" if run.job_url else ""
+            return f"attempt {run.attempt} is running as {run.job_id}{where}"
         case _:
             return ""
 
@@ -149,7 +155,7 @@ def exit_of_run(followed: Followed) -> Exit:
             return Exit.UNDECIDED if run.undecided else Exit.NOT_READY
         case Stop.HELD:
             return Exit.REFUSED
-        case Stop.DOUBT:
+        case Stop.DOUBT | Stop.UNVERIFIED:
             return Exit.UNDECIDED
         case Stop.DETACHED:
             return Exit.DONE
@@ -179,6 +185,8 @@ def _print(followed: Followed) -> None:
         say(f"nothing was started; the run waits. The reasons in full: interlock why {run.pipeline_id}")
         return
     say(f"{styled(run.status)}{_tail(followed)}")
+    if run.job_url:
+        say(f"its job: {run.job_url}")
 
 
 def _tail(followed: Followed) -> str:
@@ -186,17 +194,20 @@ def _tail(followed: Followed) -> str:
     match followed.why:
         case Stop.DOUBT:
             return f"  in doubt: {plain(run.doubt)}"
+        case Stop.UNVERIFIED:
+            accept = f'interlock accept {run.run_id} --reason "…"'
+            return f"  {_line(run)}. A watcher asks on; accept the work as it is with: {accept}"
         case Stop.HELD:
             held = f"held until {moment(run.held_until)} by {plain(run.held_because)}"
             return f"  it is ready, and {held}; nothing was started"
         case Stop.TIMED_OUT:
             follow_it = f"interlock status {run.pipeline_id}"
             return f"  still so when the time to wait was over; follow it with: {follow_it}"
-        case Stop.DETACHED if run.status == RunStatus.PENDING:
+        case Stop.DETACHED if run.status == RunStatus.PENDING or run.verifying is not None:
             return f"  {_line(run)}"
         case Stop.DETACHED:
             told = f"interlock complete {run.run_id} --status success|failed"
-            return f"  as {run.job_id}; its end is reported with: {told}"
+            return f"  as {run.job_id}. A watcher sees its end; a job that tells of it itself does so with: {told}"
         case _:
             return f"  {ending(run)}".rstrip()
 

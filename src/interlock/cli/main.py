@@ -50,6 +50,7 @@ VERBS: Final[dict[str, str]] = {
     "traits": "push a trait's result",
     "sensor": "tell what was measured",
     "complete": "report how a job ended",
+    "accept": "take a job's work as done, unverified",
     "keys": "make API keys for the server",
     "schema": "print the JSON Schema of a kind of file",
     "store": "check, export, import and move the store",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from interlock.app.views import ReadinessView, RunView, StatusView, TraitView, WindowView
+from interlock.app.views import ReadinessView, RunView, StatusView, TraitView, VerifyingView, WindowView
 from interlock.app.watch_views import MemberView
 from interlock.cli.output import faint, moment, plain, span, strong, styled, table
 
@@ -90,7 +90,7 @@ def sheet(view: StatusView, at: datetime) -> str:
     lines += ["", f"{strong('readiness')}  {styled(view.readiness)}{_judged(view.decision, at)}"]
     if view.decision is not None:
         lines += traits(view.decision.traits)
-    lines += ["", strong("runs"), *(runs(view.runs) if view.runs else ["  none yet"])]
+    lines += ["", strong("runs"), *(_with_pages(view.runs) if view.runs else ["  none yet"])]
     return "\n".join(lines)
 
 
@@ -129,6 +129,11 @@ def _said(trait: TraitView) -> str:
     return plain(trait.reason) + (faint(f" ({', '.join(notes)})") if notes else "")
 
 
+def _with_pages(shown: tuple[RunView, ...]) -> list[str]:
+    pages = ([f"    its job: {run.job_url}"] if run.job_url else [] for run in shown)
+    return [said for line, page in zip(runs(shown), pages, strict=True) for said in (line, *page)]
+
+
 def runs(shown: tuple[RunView, ...]) -> list[str]:
     """Lay out runs, one a line."""
     rows = [
@@ -146,10 +151,18 @@ def runs(shown: tuple[RunView, ...]) -> list[str]:
     return [f"  {line}" for line in laid]
 
 
+def unsure_words(verifying: VerifyingView) -> str:
+    """Say what stands against a job's work that is being checked; nothing when that is not known yet."""
+    unsure = "; ".join(f"{one.trait_type}: {plain(one.reason) or one.status}" for one in verifying.unsure)
+    return f", and cannot be told yet: {unsure}" if unsure else ""
+
+
 def remark(run: RunView) -> str:
     """Return what else must be said of a run, in a few words."""
     if run.doubt:
         return f"in doubt: {plain(run.doubt)}"
+    if run.verifying is not None:
+        return f"its work is being checked{unsure_words(run.verifying)}"
     if run.failure_message or run.failure_category:
         return f"{run.failure_category or 'failed'}: {plain(run.failure_message)}".rstrip(": ")
     if run.status == "PENDING" and run.blocking:

@@ -44,6 +44,8 @@ def _branches(why: Why) -> Iterator[Node]:
         yield Node(f"permit valid until {moment(why.permit_until)}")
     if why.attempts:
         yield Node("attempts", [_attempt(attempt) for attempt in why.attempts])
+    if why.job_url:
+        yield Node(f"its job: {why.job_url}")
     yield Node(f"next: {plain(why.next)}")
 
 

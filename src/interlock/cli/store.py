@@ -16,9 +16,9 @@ from interlock.cli.asking import require_here
 from interlock.cli.context import json_option, project_root
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, plain, say, strong, tell
-from interlock.config.build_stores import PROVIDERS
 from interlock.config.settings import Settings
 from interlock.errors import StoreEmpty
+from interlock.plugins import PROVIDERS, available
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
@@ -30,6 +30,18 @@ _CAUGHT_UP: Final = 3.0
 
 _SETTLED: Final = 3
 """How many times as long as a look lasts everybody is waited for who may not have seen yet that the store is closed."""
+
+
+class _Provider(click.Choice[str]):
+    """Ours, or any that is installed, which is looked for only when it is none of ours: that takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__(PROVIDERS)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name of a provider."""
+        installed = value not in PROVIDERS and value in available("store")
+        return value if installed else super().convert(value, param, ctx)
 
 
 class StoreFault(View, frozen=True, kw_only=True, rename="camel"):
@@ -167,7 +179,7 @@ def import_command(ctx: click.Context, file: str, origin: str, *, accept_missing
 
 
 @command.command()
-@click.option("--to", "target", type=click.Choice(PROVIDERS), help="The provider to move to, set up in the same file.")
+@click.option("--to", "target", type=_Provider(), help="The provider to move to, set up in the same file.")
 @click.option("--abandon", is_flag=True, help="Open the store again that a move was broken off from.")
 @click.pass_context
 def migrate(ctx: click.Context, target: str | None, *, abandon: bool) -> None:

@@ -15,6 +15,7 @@ from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, say, tell
 from interlock.config.settings import Settings
 from interlock.errors import ConfigError, Problem
+from interlock.plugins import shadowing
 
 if TYPE_CHECKING:
     from interlock.config.project import Project
@@ -59,6 +60,9 @@ def command(ctx: click.Context, form: str, *, as_json: bool) -> None:
             say(f"{files} file{'' if files == 1 else 's'}, no problems")
         else:
             _report(problems, form)
+    if form == "text":
+        for words in shadowing():
+            tell(f"interlock: {words}")
     if problems:
         raise Leave(Exit.USAGE)
 

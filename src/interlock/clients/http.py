@@ -275,6 +275,8 @@ def request_of(method: str, url: str, headers: Mapping[str, str], body: bytes | 
     if parsed.userinfo:
         fields["authorization"] = "Basic " + b64encode(_credentials(parsed)).decode("ascii")
     fields |= {name.lower(): value for name, value in headers.items()}
+    if broken := [name for name, value in fields.items() if "\n" in value or "\r" in value]:
+        raise HttpForbidden(f"the header {broken[0][:100]!r} holds a line break: remove it where its value is kept")
     try:
         return httpx2.Request(method, parsed, headers=fields, content=body)
     except (UnicodeError, TypeError, ValueError):

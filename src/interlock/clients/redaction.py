@@ -1,6 +1,6 @@
 """What people are shown without the secrets in it: configuration, and what others make of it.
 
-References such as `${env:NAME}` stay: they are none.
+References such as `${env:NAME}` and `${secret:NAME}` stay: they are none.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from interlock.clients import texts
 
 MASK: Final = "(redacted)"
 
@@ -18,12 +20,14 @@ _WORD: Final = (
     r"s?(?![a-z])"
 )
 _SECRET_KEY: Final = re.compile(_WORD, re.IGNORECASE)
-_REFERENCE: Final = re.compile(r"(\$\{[ \t]*env:[A-Za-z_][A-Za-z0-9_]*[ \t]*\})", re.ASCII)
+_NAMED: Final = r"\$\{[ \t]*secret:[A-Za-z0-9][A-Za-z0-9._-]*[ \t]*\}"
+_REFERENCE: Final = re.compile(rf"(\$\{{[ \t]*env:[A-Za-z_][A-Za-z0-9_]*[ \t]*\}}|{_NAMED})", re.ASCII)
 _SCHEME: Final = re.compile(r"(?:Bearer|Basic|Token|ApiKey) ", re.IGNORECASE)
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/?#@]*(?:@[^\s/?#@]*)*(?=@)")
 # Words are bounded, and begun only where a word begins: a long text of somebody else's must not take long to go through.
 _PAIR: Final = re.compile(
-    rf"(?P<key>(?:(?<![\w.-])[\w.-]{{0,64}}?{_WORD}[\w.-]{{0,64}}[\"']?[ \t]{{0,8}}[=:]|[?&](?:key|code)=)[ \t]{{0,8}}"
+    rf"(?P<name>{_NAMED})"
+    rf"|(?P<key>(?:(?<![\w.-])[\w.-]{{0,64}}?{_WORD}[\w.-]{{0,64}}[\"']?[ \t]{{0,8}}[=:]|[?&](?:key|code)=)[ \t]{{0,8}}"
     rf"|(?<![\w-])--?[\w-]{{0,64}}?{_WORD}[\w-]{{0,64}}[ ])"
     r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\$\{[^}]*\}|(?:(?:Bearer|Basic|Token)[ ])?[^\s&;,\"'}\]]+)",
     re.IGNORECASE,
@@ -84,10 +88,18 @@ def _blotted(value: Any) -> Any:
     return "".join(part if place % 2 else MASK for place, part in enumerate(parts) if part)
 
 
+def fit(text: str, secrets: Iterable[str], limit: int) -> str:
+    """Return a text of others as people may read it: one line of at most `limit` bytes, without the given secrets.
+
+    Nor is there anything else in it that looks like one.
+    """
+    return texts.cleaned(without_secrets(texts.redacted(text, secrets)), limit)
+
+
 def without_secrets(text: str) -> str:
     """Return a text without what looks like a secret in it: what others repeat of a request holds those of the request."""
     text = _USERINFO.sub(lambda found: _blotted(found[0]), text) if "@" in text else text
-    return _PAIR.sub(lambda found: found["key"] + _quoted(found["value"]), text)
+    return _PAIR.sub(lambda found: found["name"] or found["key"] + _quoted(found["value"]), text)
 
 
 def _quoted(value: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 _ESCAPE_SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _LINE_BREAK: Final = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]+\s*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _SHORTEST_SECRET: Final = 4
+_LONG: Final = 8
 
 
 def cleaned(text: str, limit: int, *, end: bool = False) -> str:
@@ -30,13 +31,14 @@ class Redactor:
     """Replaces secrets in texts that others will read, each by what stands for it.
 
     Secrets of fewer than four characters stay: they are too common, and blotting out every `1` would leave no text. A
-    secret is also found as it looks inside a URL.
+    secret is also found as it looks inside a URL, JSON or base64, and so is each line of one that has many.
     """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         found = {secret: name for secret, name in secrets.items() if len(secret) >= _SHORTEST_SECRET}
         for secret, name in tuple(found.items()):
-            found.setdefault(quote(secret, safe=""), name)
+            for spelt in _spellings(secret):
+                found.setdefault(spelt, name)
         # Longest first: one secret may begin with another.
         self._secrets = sorted(found.items(), key=lambda item: (-len(item[0]), item[0]))
 
@@ -50,6 +52,25 @@ class Redactor:
         for secret, name in self._secrets:
             text = text.replace(secret, name)
         return text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Yield a secret as those repeat it who were sent it."""
+    import json  # most commands show texts, and have no secrets
+    from base64 import b64encode
+
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    plain = secret.encode(errors="replace")
+    if len(plain) >= _LONG:
+        # What stands before it in what was encoded moves it by nothing, one or two bytes; letters that it shares with what
+        # is before or behind it are left out.
+        for moved, shared in enumerate((0, 2, 3)):
+            whole = b64encode(b" " * moved + plain).decode().rstrip("=")
+            yield whole[shared : len(whole) - ((moved + len(plain)) % 3 > 0)]
+        yield from (line for line in map(str.strip, secret.splitlines()) if len(line) >= _LONG)
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:

@@ -1,6 +1,10 @@
-"""The ways in which an HTTP exchange can fail to give an answer."""
+"""The ways in which an exchange over HTTP, or a call of AWS, can fail to give an answer."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+
+from interlock.core.traits import FailureCategory
 
 
 class HttpTrouble(Exception):
@@ -34,3 +38,26 @@ class HttpForbidden(HttpTrouble):
 
 class HttpTooLarge(HttpTrouble):
     """The answer is longer than `max_body`."""
+
+
+class AwsTrouble(Exception):
+    """A call did not give its answer.
+
+    `code` is AWS's name of the error, or empty. `done` is False when it is certain that nothing was done, None when that
+    cannot be known. `category` says whether another try can help, `retry_after` how long AWS asks to be left alone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        done: bool | None,
+        category: FailureCategory,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        self.code = code
+        self.done = done
+        self.category = category
+        self.retry_after = retry_after
+        super().__init__(message)

@@ -10,13 +10,14 @@ from msgspec import UNSET
 
 from interlock.codec.documents import document
 from interlock.config import values
+from interlock.config.build_retry import build_retry
 from interlock.config.build_schedules import build_exclusions, build_schedules
 from interlock.config.build_shelf import ShelvedArchetype
 from interlock.config.build_trigger import build_trigger
 from interlock.config.build_watching import build_late_data, build_reruns, build_sla, build_watch
 from interlock.config.checks import BUILTIN, Checks
 from interlock.config.project import ProjectSettings
-from interlock.config.schema import DriftEntry, PipelineFile, RetryEntry, TraitEntry
+from interlock.config.schema import DriftEntry, PipelineFile, TraitEntry
 from interlock.config.shape import Path as Steps
 from interlock.config.source import Source
 from interlock.config.spans import span_of
@@ -26,12 +27,9 @@ from interlock.core.calendars import DaySet
 from interlock.core.documents import EMPTY
 from interlock.core.ids import PipelineName, TraitName
 from interlock.core.pipelines import Mode, PipelineSpec
-from interlock.core.retries import RetrySpec
 from interlock.core.times import format_duration
 from interlock.core.traits import DriftSpec, TraitSpec
 
-_DEFAULT_RETRY: Final = RetrySpec()
-_NOT_SAID_RETRY: Final = RetryEntry()
 _AT_ONCE: Final = timedelta()
 
 
@@ -54,7 +52,8 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
     shelved = _archetype(file, source, world)
     traits = _all_traits(file, source, world, shelved)
     trigger = build_trigger(file.trigger, source, world.checks)
-    retry = _retry(file.retry, source)
+    verify = _verify(file, source, world, traits) if file.verify else ()
+    retry = build_retry(file.retry, source, ("retry",))
     schedules = build_schedules(file, source, sla_zone)
     exclusions = build_exclusions(file, source, world.calendars, world.broken_calendars)
     sla = build_sla(file.sla, source, sla_zone)
@@ -71,6 +70,7 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
         rule=shelved.archetype.rule,
         tier=file.tier,
         trigger=trigger,
+        verify=verify,
         retry=retry,
         schedules=schedules,
         exclusions=exclusions,
@@ -84,6 +84,15 @@ def build_pipeline(file: PipelineFile, source: Source, world: World) -> Pipeline
         cascade_delay=delay or _AT_ONCE,
         stuck_after=stuck,
     )
+
+
+def _verify(file: PipelineFile, source: Source, world: World, traits: Sequence[TraitSpec]) -> tuple[TraitSpec, ...]:
+    from interlock.config.build_verify import build_verify  # most pipelines have none
+
+    if file.trigger is UNSET:
+        source.fail(("verify",), "verify: there is no trigger, so no job to verify", "remove it, or add a trigger")
+    taken = [*file.traits, *(trait.name for trait in traits)]
+    return build_verify(file.verify, source, world.checks, taken, world.settings.default_timeout)
 
 
 def _check_name(file: PipelineFile, source: Source) -> None:
@@ -208,7 +217,7 @@ def _check_builtin(
     defaults = shelved.defaults.get(trait, {})
     merged = {**defaults, **entry.config}
     wrong = world.checks.config("evaluator", evaluator.removeprefix(BUILTIN), merged)
-    for one in (*wrong, *world.checks.placeholders(merged)):
+    for one in (*wrong, *world.checks.placeholders(merged, of_evaluator=True)):
         path: Steps = ("traits", trait, "config", *one.path)
         message = f"{evaluator}: {one.message}"
         if one.path and one.path[0] not in entry.config and one.path[0] in defaults:
@@ -234,27 +243,3 @@ def _no_evaluator(trait: str, kind: str, source: Source, *, given: bool) -> None
     path: Steps = ("traits", trait) if given else ("traits",)
     hint = f"add it under traits: {trait}: {{evaluator: ./evaluators/{trait}}}"
     source.fail(path, f"the {kind} trait {trait!r} has no evaluator", hint, "evaluator", on_key=True)
-
-
-# ---------------------------------------------------------------- the rest
-
-
-def _retry(entry: RetryEntry, source: Source) -> RetrySpec:
-    if entry == _NOT_SAID_RETRY:
-        return _DEFAULT_RETRY
-    backoff = span_of(entry.backoff_seconds, values.BACKOFF, ("retry", "backoffSeconds"), source)
-    retryable = _DEFAULT_RETRY.retryable
-    if entry.retryable_failures is not UNSET:
-        found = set()
-        for index, text in enumerate(entry.retryable_failures):
-            try:
-                found.add(values.failure(text))
-            except Refused as exc:
-                source.refuse(("retry", "retryableFailures", index), exc)
-        retryable = tuple(sorted(found))
-    return RetrySpec(
-        max_attempts=_DEFAULT_RETRY.max_attempts if entry.max_attempts is UNSET else entry.max_attempts,
-        backoff=_DEFAULT_RETRY.backoff if backoff is None else backoff,
-        multiplier=_DEFAULT_RETRY.multiplier if entry.backoff_multiplier is UNSET else entry.backoff_multiplier,
-        retryable=retryable,
-    )

@@ -25,7 +25,8 @@ from interlock.core.alerts import AlertLevel, AlertType
 MOST_SINKS: Final = 40
 """An alert and what it has to tell each sink change in one commit, and a commit has a limit."""
 
-SUBSCRIBERS: Final = ("file", "webhook")
+SUBSCRIBERS: Final = ("file", "s3", "sns", "webhook")
+"""The sinks of ours that take lifecycle events. Those of others may, too."""
 
 Group = Literal["pipeline", "schedule", "alertType", "tier", "owner"]
 Tier = Annotated[int, Meta(ge=0, le=9)]
@@ -135,15 +136,19 @@ def _sink(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) ->
 
 def _subscriber(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) -> SinkSpec | None:
     kind = entry.get("type")
-    if isinstance(kind, str) and kind and kind not in SUBSCRIBERS:
-        message = f"lifecycle events go to {' or '.join(SUBSCRIBERS)}, not to {kind!r}"
-        source.fail((*path, "type"), message, meant(kind, SUBSCRIBERS), "unknown-name")
+    if isinstance(kind, str) and kind and kind not in SUBSCRIBERS and kind not in _of_others():
+        message = f"lifecycle events go to {', '.join(SUBSCRIBERS[:-1])} or {SUBSCRIBERS[-1]}, not to {kind!r}"
+        source.fail((*path, "type"), message, meant(kind, (*SUBSCRIBERS, *_of_others())), "unknown-name")
         return None
     plain = _plain(entry, path, source, checks)
     common = _common(entry, SubscriberEntry, path, source)
     if plain is None or common is None:
         return None
     return msgspec.structs.replace(plain, name=_name(common.name, path, source))
+
+
+def _of_others() -> tuple[str, ...]:
+    return tuple(one.name for one in plugins.outsiders() if one.kind == "sink")
 
 
 def _plain(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) -> SinkSpec | None:
@@ -161,8 +166,13 @@ def _plain(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) -
     config = {key: value for key, value in entry.items() if key not in shared}
     try:
         found = checks.config("sink", kind, config)
+        takes = checks.plugin("sink", kind).can("deliver" if where == "alerts" else "publish")
     except Refused as exc:
         source.refuse((*path, "type"), exc)
+        return None
+    if not takes:
+        message = f"the sink {kind!r} takes no {'alerts' if where == 'alerts' else 'lifecycle events'}"
+        source.fail((*path, "type"), message, "use another type", "plugin")
         return None
     for one in (*found, *checks.placeholders(config)):
         hint = one.hint

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from interlock.config import values
 from interlock.config.build_alerts import build_alerting, build_lifecycle, build_sinks
+from interlock.config.build_secrets import build_secrets
 from interlock.config.build_server import build_server
-from interlock.config.build_stores import build_stores
+from interlock.config.build_stores import build_other_stores, build_stores
 from interlock.config.checks import Checks
 from interlock.config.project import MetricsSpec, ProjectSettings, TracingSpec, WatchdogSpec
 from interlock.config.schema_project import ProjectFile
@@ -37,6 +38,7 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
     """Resolve the project file. Problems are noted; what they spoil stands at its default."""
     kept = build_stores(file, source, root)
     timeout, skew = _engine(file, source)
+    interval, reload = _watcher(file, source)
     resolved = ProjectSettings(
         provider=file.provider,
         sqlite_path=_path(file.sqlite.path, root),
@@ -52,11 +54,9 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
         pipeline_dirs=_dirs(file.pipeline_dirs, "pipelineDirs", root, source),
         calendar_dirs=_dirs(file.calendar_dirs, "calendarDirs", root, source),
         watcher_enabled=file.watcher.enabled,
-        watcher_interval=_span(
-            file.watcher.default_interval, values.INTERVAL, ("watcher", "defaultInterval"), source, DEFAULT_INTERVAL
-        ),
+        watcher_interval=interval,
         watcher_workers=file.watcher.workers,
-        watcher_reload=_span(file.watcher.reload, values.RELOAD, ("watcher", "reload"), source, timedelta(seconds=5)),
+        watcher_reload=reload,
         watchdog=_watchdog(file, source),
         alerting=build_alerting(file.alerting, source),
         mode=Mode(file.mode),
@@ -65,12 +65,19 @@ def build_settings(file: ProjectFile, source: Source, root: Path, settings: Sett
         tracing=TracingSpec(enabled=None if file.tracing.enabled is UNSET else file.tracing.enabled),
         timezone=_zone(file.timezone, source),
         env_allow=file.env.allow,
+        secrets=build_secrets(file.secrets, source, root),
+        aws=file.aws,
         network_allow=file.network.allow,
         evaluator_base_url=_base_url(settings.evaluator_base_url, file.evaluator_base_url, source),
     )
+    return _with_plugins(resolved, file, source, root)
+
+
+def _with_plugins(resolved: ProjectSettings, file: ProjectFile, source: Source, root: Path) -> ProjectSettings:
     checks = Checks(root, resolved)
     return replace(
         resolved,
+        other_stores=build_other_stores(file, source, root, checks),
         sinks=build_sinks(file.alerts, source, checks),
         lifecycle=build_lifecycle(file.lifecycle, source, checks),
     )
@@ -92,6 +99,12 @@ def _engine(file: ProjectFile, source: Source) -> tuple[timedelta, timedelta]:
     entry = file.engine
     timeout = _span(entry.default_timeout, values.TIMEOUT, ("engine", "defaultTimeout"), source, DEFAULT_TIMEOUT)
     return timeout, _span(entry.clock_skew, values.SKEW, ("engine", "clockSkew"), source, timedelta())
+
+
+def _watcher(file: ProjectFile, source: Source) -> tuple[timedelta, timedelta]:
+    entry = file.watcher
+    interval = _span(entry.default_interval, values.INTERVAL, ("watcher", "defaultInterval"), source, DEFAULT_INTERVAL)
+    return interval, _span(entry.reload, values.RELOAD, ("watcher", "reload"), source, timedelta(seconds=5))
 
 
 def _watchdog(file: ProjectFile, source: Source) -> WatchdogSpec:

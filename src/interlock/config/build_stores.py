@@ -7,19 +7,24 @@ import re
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import UNSET
 
+from interlock import plugins
+from interlock.codec.documents import document
 from interlock.config import values
+from interlock.config.checks import Checks
 from interlock.config.schema_project import ArchiverEntry, PostgresEntry, ProjectFile, RedisEntry
+from interlock.config.shape import kind_of
 from interlock.config.source import Source
-from interlock.config.stores import ArchiverSpec, DynamoSpec, PostgresSpec, RedisSpec
+from interlock.config.stores import ArchiverSpec, DynamoSpec, OtherStoreSpec, PostgresSpec, RedisSpec
 from interlock.config.values import Refused
+from interlock.plugins import PROVIDERS
 
-PROVIDERS: Final = ("sqlite", "redis", "postgres", "dynamodb")
-
+_KEYS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(ProjectFile))
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _TABLE: Final = re.compile(r"(?:arn:aws[a-z-]*:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?[A-Za-z0-9_.-]{3,255}")
 
@@ -47,10 +52,62 @@ def build_stores(file: ProjectFile, source: Source, root: Path) -> Kept:
 
 
 def _provider(name: str, source: Source) -> None:
-    if name not in PROVIDERS:
-        near = get_close_matches(name, PROVIDERS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"provider: {PROVIDERS[0]}"
-        source.fail(("provider",), f"there is no provider {name!r}, only {', '.join(PROVIDERS)}", hint, "plugin")
+    if name in PROVIDERS:
+        return
+    known = dict.fromkeys((*PROVIDERS, *plugins.available("store")))
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = (
+            f"did you mean {near[0]}?" if near else f"provider: {PROVIDERS[0]}; or install the plug-in that brings it"
+        )
+        source.fail(("provider",), f"there is no provider {name!r}, only {', '.join(known)}", hint, "plugin")
+
+
+def set_other_stores_aside(source: Source) -> Any:
+    """Return what the project file says without the blocks of plug-ins' stores, which stay with its source."""
+    data = source.data
+    strange = [key for key in data if key not in _KEYS] if isinstance(data, dict) else []
+    if not strange:
+        return data
+    names = (data.get("provider"), *plugins.available("store"))
+    source.other_stores = {key: data[key] for key in strange if key in names}
+    return {key: value for key, value in data.items() if key not in source.other_stores}
+
+
+def build_other_stores(file: ProjectFile, source: Source, root: Path, checks: Checks) -> tuple[OtherStoreSpec, ...]:
+    """Resolve the stores of plug-ins that the file describes or has as its provider. Problems are noted."""
+    if file.provider in PROVIDERS and not source.other_stores:
+        return ()
+    names = dict.fromkeys((file.provider, *source.other_stores))
+    known = plugins.available("store")
+    found = [_other(name, source, root, checks) for name in names if name in known and name not in PROVIDERS]
+    return tuple(spec for spec in found if spec is not None)
+
+
+def _other(name: str, source: Source, root: Path, checks: Checks) -> OtherStoreSpec | None:
+    said = name in source.other_stores
+    place = (name,) if said else ("provider",)
+    if name in _KEYS:
+        message = f"the store {name!r} of the distribution {plugins.owner_of('store', name)} cannot be used"
+        source.fail(place, f"{message}: the project file has a key of that name", "it needs another name", "plugin")
+        return None
+    block = source.other_stores.get(name, {})
+    if not isinstance(block, dict):
+        source.fail(place, f"{name} is {kind_of(block)}, expected a mapping", f"{name}: {{…}}", "type")
+        return None
+    try:
+        found = checks.config("store", name, block)
+    except Refused as exc:
+        source.refuse(place, exc)
+        return None
+    for one in found:
+        words = f"{name}: {one.message}" if said else f"the provider {name} needs a block {name!r}: {one.message}"
+        source.fail((*place, *one.path) if said else place, words, one.hint, one.rule, on_key=one.on_key and said)
+    try:
+        return OtherStoreSpec(name=name, config=document(block), root=root)
+    except ValueError as exc:
+        source.fail(place, f"{name}: {exc}")
+        return None
 
 
 def _redis(entry: RedisEntry, source: Source, root: Path) -> RedisSpec:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -11,8 +13,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from interlock import plugins
 from interlock.codec.documents import document
 from interlock.config import values
+from interlock.config.build_retry import build_retry
 from interlock.config.checks import Checks
-from interlock.config.schema import Duration
+from interlock.config.schema import Duration, RetryEntry
 from interlock.config.shape import Path as Steps
 from interlock.config.shape import Violation, violations
 from interlock.config.source import Source
@@ -20,7 +23,7 @@ from interlock.config.values import Range, Refused
 from interlock.core.documents import EMPTY
 from interlock.core.pipelines import TriggerSpec
 
-GENERIC: Final = frozenset({"type", "pollInterval", "pollBudget", "startTimeout"})
+GENERIC: Final = frozenset({"type", "pollInterval", "pollBudget", "startTimeout", "startRetry"})
 _START: Final = Range(timedelta(seconds=1), timedelta(hours=1))
 
 
@@ -31,6 +34,9 @@ class TriggerEntry(Struct, frozen=True, kw_only=True, rename="camel"):
     poll_interval: Duration | UnsetType = UNSET
     poll_budget: Annotated[int, Meta(ge=1, le=1000, description="Failed looks in a row.")] | UnsetType = UNSET
     start_timeout: Duration | UnsetType = UNSET
+    start_retry: (
+        Annotated[RetryEntry, Meta(description="How a start that came to nothing is tried again.")] | UnsetType
+    ) = UNSET
 
 
 def build_trigger(entry: dict[str, Any] | UnsetType, source: Source, checks: Checks) -> TriggerSpec | None:
@@ -51,33 +57,76 @@ def build_trigger(entry: dict[str, Any] | UnsetType, source: Source, checks: Che
         return None
     poll = _span(common.poll_interval, values.INTERVAL, "pollInterval", source)
     start = _span(common.start_timeout, _START, "startTimeout", source)
-    config, prefix = own_keys(entry, kind)
+    again = None
+    if common.start_retry is not UNSET:
+        again = build_retry(common.start_retry, source, ("trigger", "startRetry"))
     try:
-        for one in checks.config("trigger", kind, config):
+        own = own_keys(entry, kind, checks, source)
+        for one in checks.config("trigger", kind, own.config):
             hint = one.hint if one.rule != "unknown-key" else _whose(one, kind, checks) or one.hint
-            _fail(source, (*prefix, *one.path), one._replace(hint=hint))
+            _fail(source, own.path(one.path), one._replace(hint=hint))
     except Refused as exc:
         source.refuse(("trigger", "type"), exc)
         return None
-    for one in checks.placeholders(config):
-        _fail(source, (*prefix, *one.path), one)
+    for one in checks.placeholders(own.config):
+        _fail(source, own.path(one.path), one)
     plain = TriggerSpec(type=kind)
     return TriggerSpec(
         type=kind,
-        config=_document(config, prefix, source),
+        config=_document(own.config, own.prefix, source),
         start_timeout=plain.start_timeout if start is None else start,
         poll_interval=plain.poll_interval if poll is None else poll,
         poll_budget=plain.poll_budget if common.poll_budget is UNSET else common.poll_budget,
+        start_retry=again,
     )
 
 
-def own_keys(entry: dict[str, Any], kind: str) -> tuple[dict[str, Any], Steps]:
-    """Return the keys that belong to the type itself, and where they stand: flat, or in a block named after the type."""
+class Own(NamedTuple):
+    """The keys of the type itself under the names that it knows, where they stand, and how the file spells them."""
+
+    config: dict[str, Any]
+    prefix: Steps
+    spelt: Mapping[str, str]
+
+    def path(self, path: Steps) -> Steps:
+        """Return where in the file something of the configuration stands."""
+        first = () if not path else (self.spelt.get(str(path[0]), path[0]), *path[1:])
+        return (*self.prefix, *first)
+
+
+def own_keys(entry: dict[str, Any], kind: str, checks: Checks, source: Source) -> Own:
+    """Return the keys that belong to the type itself: flat, or in a block named after the type.
+
+    `…Id` and `…ID` mean the same everywhere, as `dagId` and `dagID`; within a block so does `dag_id`.
+
+    Raises:
+        Refused: the type is not there to be asked for its names.
+    """
     own = {key: value for key, value in entry.items() if key not in GENERIC}
-    nested = own.get(kind)
-    if len(own) == 1 and isinstance(nested, dict):
-        return nested, ("trigger", kind)
-    return own, ("trigger",)
+    prefix: Steps = ("trigger",)
+    nested = next((key for key in own if _plain(key) == _plain(kind)), "")
+    block = own.get(nested) if len(own) == 1 else None
+    if isinstance(block, dict):
+        own, prefix = block, ("trigger", nested)
+    known = {field.encode_name for field in msgspec.structs.fields(checks.plugin("trigger", kind).shape)}
+    same = _plain if len(prefix) > 1 else str.casefold
+    meant = {same(name): name for name in known}
+    config: dict[str, Any] = {}
+    spelt: dict[str, str] = {}
+    for key, value in own.items():
+        loose = len(prefix) > 1 or str(key).endswith(("Id", "ID"))
+        name = key if key in known or not loose else meant.get(same(str(key)), key)
+        if name in config:
+            source.fail(
+                (*prefix, key), f"trigger: {key} and {spelt.get(name, name)} are the same key", "keep one", on_key=True
+            )
+        config[name] = value
+        spelt[name] = key
+    return Own(config, prefix, spelt)
+
+
+def _plain(name: object) -> str:
+    return re.sub("[_-]", "", str(name)).casefold()
 
 
 def _common(entry: dict[str, Any], source: Source) -> TriggerEntry | None:

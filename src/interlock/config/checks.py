@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +20,7 @@ from interlock.config.project import ProjectSettings
 from interlock.config.shape import Path as Steps
 from interlock.config.shape import Violation, convert_error, violations
 from interlock.config.values import Refused, meant
+from interlock.core.templates import CALLBACK, is_reference
 from interlock.core.templates import check as check_template
 from interlock.errors import ConfigError, MissingExtra
 
@@ -42,6 +43,8 @@ class Checks:
         self._places = (self._root, *self._dirs)
         self._base_url = settings.evaluator_base_url
         self._env_allow = settings.env_allow
+        self._secrets = tuple(settings.secrets)
+        self._without = () if settings.server.public_url else (CALLBACK,)
         self._evaluators: dict[tuple[str, ...], Refused | None] = {}
         self._plugins: dict[tuple[str, str], _Loaded | _Missing] = {}
 
@@ -143,40 +146,54 @@ class Checks:
             msgspec.convert(config, plugin.shape)
         except ValueError as exc:
             found = violations(config, plugin.shape)[1]
-            if found:
-                return found
-            path, text = convert_error(exc)
-            return [Violation(path, text)]
+            if not found:
+                path, text = convert_error(exc)
+                found = [Violation(path, text)]
+            return found + plugin.written_out(config)
         try:
             plugin.normal_form(config)
         except ValueError as exc:
-            return [Violation((), str(exc))]
-        return []
+            return [Violation((), str(exc)), *plugin.written_out(config)]
+        return plugin.written_out(config)
 
     # ------------------------------------------------------------ placeholders
 
-    def placeholders(self, value: object, path: Steps = ()) -> Iterator[Violation]:
-        """Yield every placeholder in the texts of a value that nothing can be put in the place of."""
+    def placeholders(self, value: object, path: Steps = (), *, of_evaluator: bool = False) -> Iterator[Violation]:
+        """Yield every placeholder in the texts of a value that nothing can be put in the place of.
+
+        Evaluators have the environment that the project allows, and neither its secrets nor a job that reports its end.
+        """
         if isinstance(value, str):
             if "$" in value or "{" in value:
                 try:
-                    check_template(value, env_allow=self._env_allow)
+                    known, without = ((), (CALLBACK,)) if of_evaluator else (self._secrets, self._without)
+                    check_template(value, env_allow=self._env_allow, secrets=known, without=without)
                 except ValueError as exc:
                     yield Violation(path, str(exc), rule="template")
         elif isinstance(value, dict):
             for key, item in value.items():
-                yield from self.placeholders(item, (*path, key))
+                yield from self.placeholders(item, (*path, key), of_evaluator=of_evaluator)
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                yield from self.placeholders(item, (*path, index))
+                yield from self.placeholders(item, (*path, index), of_evaluator=of_evaluator)
 
 
 class _Loaded:
-    """What loading needs of a plugin: the shape of its configuration, and the form placeholders are put into."""
+    """What loading needs of a plugin: the shape of its configuration, the form placeholders are put into, what it can do."""
 
     def __init__(self, plugin: Any) -> None:
+        self._plugin = plugin
         self.shape: Any = plugin.Config
         self.normal_form: Callable[[dict[str, Any]], object] = getattr(plugin, "normal_form", dict)
+        self._secrets = tuple(_secret_keys(self.shape))
+
+    def written_out(self, config: Mapping[str, Any]) -> list[Violation]:
+        """Return the secrets that stand in a configuration themselves."""
+        return [_written_out(key) for key in self._secrets if _is_written_out(config.get(key))]
+
+    def can(self, verb: str) -> bool:
+        """Say whether it has a method of this name."""
+        return callable(getattr(self._plugin, verb, None))
 
 
 def _load(kind: str, name: str) -> _Loaded | _Missing:
@@ -190,6 +207,27 @@ def _load(kind: str, name: str) -> _Loaded | _Missing:
         return _Missing(Refused(message, meant(name, choices) if name not in choices else "", "plugin"))
     except Exception as exc:  # noqa: BLE001  (whatever a plugin of somebody else's raises while it is imported)
         return _Missing(Refused(f"the {kind} {name!r} cannot be loaded: {type(exc).__name__}: {exc}", rule="plugin"))
+
+
+def _secret_keys(shape: Any) -> Iterator[str]:
+    """Yield the keys of a configuration whose values no file may hold."""
+    for key in msgspec.structs.fields(shape):
+        if _is_secret(key.type):
+            yield key.encode_name
+
+
+def _is_secret(kind: Any) -> bool:
+    extra = (getattr(each, "extra", None) or {} for each in getattr(kind, "__metadata__", ()))
+    return any(each.get("secret") for each in extra) or any(map(_is_secret, get_args(kind)))
+
+
+def _is_written_out(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and not is_reference(value)
+
+
+def _written_out(key: str) -> Violation:
+    message = f"a secret is written out under {key}, where everybody who reads the project can see it"
+    return Violation((key,), message, "name it under `secrets` in the project file, and write ${secret:NAME}", "secret")
 
 
 def _check_url(text: str) -> None:

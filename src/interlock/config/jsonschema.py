@@ -41,7 +41,8 @@ def json_schema(kind: str) -> dict[str, Any]:
         defs["RetryEntry"]["properties"]["retryableFailures"]["items"] = {"enum": values}
     if kind == "project":
         _add_choices(defs, "sink", plugins.available("sink"), _properties(SinkEntry, defs))
-        _add_choices(defs, "subscriber", SUBSCRIBERS, _properties(SubscriberEntry, defs))
+        _add_choices(defs, "subscriber", _subscribers(), _properties(SubscriberEntry, defs))
+        _add_stores(defs)
         types = {"enum": [kind.value for kind in AlertType]}
         defs["MatchEntry"]["properties"]["type"] = {"anyOf": [types, {"type": "array", "items": types}]}
         defs["ProjectFile"]["properties"]["alerts"]["items"] = {"$ref": "#/$defs/Sink"}
@@ -88,19 +89,14 @@ def _add_choices(defs: dict[str, Any], what: str, names: tuple[str, ...], common
 
 def _own_shape(what: str, name: str, common: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any] | None:
     kind = "trigger" if what == "trigger" else "sink"
-    try:
-        config = plugins.load(kind, name).Config
-    except (ConfigError, ImportError, AttributeError):
+    place = _define(what, kind, name, defs)
+    if place is None:
         return None
-    # Two plugins may call their structs the same: each one's go by the plugin's name.
-    prefix = f"{what}-{name}-"
-    (_,), more = msgspec.json.schema_components([config], ref_template=f"#/$defs/{prefix}{{name}}")
-    own = dict(more[config.__name__])
-    defs.update({prefix + key: one for key, one in more.items()})
+    own = dict(defs[place])
     flat = {**own, "properties": {**own["properties"], **common}, "required": ["type", *own.get("required", [])]}
     if kind != "trigger":
         return flat
-    block = {name: {"$ref": f"#/$defs/{prefix}{config.__name__}"}}
+    block = {name: {"$ref": f"#/$defs/{place}"}}
     nested = {
         "type": "object",
         "properties": {**block, **common},
@@ -108,3 +104,39 @@ def _own_shape(what: str, name: str, common: dict[str, Any], defs: dict[str, Any
         "additionalProperties": False,
     }
     return {"anyOf": [flat, nested]}
+
+
+def _define(what: str, kind: str, name: str, defs: dict[str, Any]) -> str | None:
+    """Define the `Config` of a plugin, and return under which name; None for one that cannot be loaded."""
+    try:
+        config = plugins.load(kind, name).Config
+    except (ConfigError, ImportError, AttributeError):
+        return None
+    # Two plugins may call their structs the same: each one's go by the plugin's name.
+    prefix = f"{what}-{name}-"
+    (_,), more = msgspec.json.schema_components([config], ref_template=f"#/$defs/{prefix}{{name}}")
+    defs.update({prefix + key: one for key, one in more.items()})
+    return f"{prefix}{config.__name__}"
+
+
+def _subscribers() -> tuple[str, ...]:
+    """Return every sink that takes lifecycle events, and those of others that cannot be loaded to be asked."""
+    found = list(SUBSCRIBERS)
+    for one in plugins.outsiders():
+        if one.kind == "sink":
+            try:
+                takes = hasattr(plugins.load("sink", one.name), "publish")
+            except ConfigError:
+                takes = True
+            found += [one.name] if takes else []
+    return tuple(dict.fromkeys(found))
+
+
+def _add_stores(defs: dict[str, Any]) -> None:
+    """Let the provider be any that is installed, and describe the blocks of those that are not ours."""
+    properties = defs["ProjectFile"]["properties"]
+    others = dict.fromkeys(one.name for one in plugins.outsiders() if one.kind == "store")
+    properties["provider"]["enum"] = [*plugins.PROVIDERS, *others]
+    for name in others:
+        place = _define("store", "store", name, defs)
+        properties.setdefault(name, {"type": "object"} if place is None else {"$ref": f"#/$defs/{place}"})

@@ -20,6 +20,7 @@ from interlock.config.build import World, build_pipeline
 from interlock.config.build_calendars import build_calendar, compose
 from interlock.config.build_project import build_settings
 from interlock.config.build_shelf import build_archetype, shaped
+from interlock.config.build_stores import set_other_stores_aside
 from interlock.config.cache import KINDS, PLACE, Cache
 from interlock.config.checks import Checks
 from interlock.config.discover import PROJECT_FILES, project_file, yaml_files
@@ -124,7 +125,8 @@ class _Loader:
         said = None if stamp is None else self.cache.get(source.name, kind, stamp)
         if said is None and source.read() is not None:
             said = self._parse(source, kind)
-            if not source.problems and source.stamp is not None:
+            # What belongs to a plug-in is no part of the struct that would be remembered.
+            if not source.problems and source.stamp is not None and not source.other_stores:
                 self.cache.put(source.name, kind, source.stamp, said)
         return _Read(source, said)
 
@@ -136,7 +138,8 @@ class _Loader:
             return msgspec.convert(plain(source.raw), KINDS[kind])
         except (Doubt, msgspec.ValidationError):
             source.findings()
-            return shaped(source, source.data, KINDS[kind])
+            data = set_other_stores_aside(source) if kind == "project" else source.data
+            return shaped(source, data, KINDS[kind])
 
     def read_all(self, directories: Iterable[Path], kind: str) -> list[_Read]:
         """Read every YAML file of some directories; a file that is found twice counts once."""

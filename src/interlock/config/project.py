@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from interlock.config.stores import ArchiverSpec, DynamoSpec, PostgresSpec, RedisSpec
+from interlock.clients.aws import AwsOptions
+from interlock.config.stores import ArchiverSpec, DynamoSpec, OtherStoreSpec, PostgresSpec, RedisSpec
 from interlock.core.alerts import AlertLevel, AlertType
 from interlock.core.archetypes import Archetype
 from interlock.core.calendars import DaySet
@@ -111,6 +112,15 @@ class TracingSpec(Struct, frozen=True, kw_only=True):
     enabled: bool | None = None
 
 
+class SecretSpec(Struct, frozen=True, kw_only=True):
+    """Where a secret is kept: a variable, a file, or AWS Secrets Manager, there perhaps one `field` of a JSON object."""
+
+    env: str = ""
+    file: Path | None = None
+    aws_secret: str = ""
+    field: str = ""
+
+
 class ProjectSettings(Struct, frozen=True, kw_only=True):
     """The project file, resolved: every path is absolute, every duration a duration."""
 
@@ -119,6 +129,8 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     redis: RedisSpec = RedisSpec()
     postgres: PostgresSpec = PostgresSpec()
     dynamodb: DynamoSpec = DynamoSpec()
+    other_stores: tuple[OtherStoreSpec, ...] = ()
+    """Stores of plug-ins: those that the file describes, and that of the provider."""
     history: timedelta | None = None
     """How long a slot is kept after its last run has ended; None: for ever."""
     server: ServerSpec = ServerSpec()
@@ -142,6 +154,8 @@ class ProjectSettings(Struct, frozen=True, kw_only=True):
     tracing: TracingSpec = TracingSpec()
     timezone: str = "UTC"
     env_allow: tuple[str, ...] = ()
+    secrets: Mapping[str, SecretSpec] = {}
+    aws: AwsOptions = AwsOptions()
     network_allow: tuple[str, ...] = ("loopback",)
     evaluator_base_url: str = ""
 

@@ -64,6 +64,8 @@ HARMLESS_TRIGGERS: Final = frozenset({"external", "http"})
 """Triggers that run no code here. Whatever is not listed is refused."""
 
 _RULE: Final = "registering"
+_SECRET: Final = re.compile(r"\$\{[ \t]*secret:")
+_DISK: Final = ("builtin:disk-space", ("builtin:disk-space",))
 _FIRST: Final = (("name",), ("archetype",), ("trigger", "type"))
 _BARE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}", re.ASCII)
 
@@ -140,8 +142,11 @@ class Builder:
             spec = build_pipeline(said, source, self._world)
         if source.problems or spec is None:
             return Built(None, tuple(sorted(set(source.problems))), source.unfit)
-        traits = tuple([msgspec.structs.replace(each, evaluator=_confined(each.evaluator)) for each in spec.traits])
-        return Built(msgspec.structs.replace(spec, traits=traits), (), unfit=False)
+        traits, verify = (
+            tuple([msgspec.structs.replace(each, evaluator=_confined(each.evaluator)) for each in group])
+            for group in (spec.traits, spec.verify)
+        )
+        return Built(msgspec.structs.replace(spec, traits=traits, verify=verify), (), unfit=False)
 
 
 class _Told(Source):
@@ -220,8 +225,17 @@ def _restrict(said: PipelineFile, source: _Told) -> None:
     for path in _masked(source.data):
         hint = "put the secret itself there, or better ${env:NAME}"
         source.fail(path, f"{MASK} stands where a secret was blotted out when this was shown", hint, _RULE)
+    for path in _secrets_in(source.data):
+        message = (
+            "a registered pipeline may not use the project's secrets: whoever registers it says where they are sent"
+        )
+        source.fail(path, message, "put the pipeline into a file", _RULE)
+    for index, check in enumerate(said.verify):
+        if not isinstance(check, str) and check.evaluator in _DISK and "path" in check.config:
+            message = "a registered pipeline may not choose the path that builtin:disk-space looks at"
+            source.fail(("verify", index, "config", "path"), message, "leave it out", _RULE)
     for trait, entry in said.traits.items():
-        if entry.evaluator in ("builtin:disk-space", ("builtin:disk-space",)) and "path" in entry.config:
+        if entry.evaluator in _DISK and "path" in entry.config:
             message = "a registered pipeline may not choose the path that builtin:disk-space looks at"
             source.fail(("traits", trait, "config", "path"), message, "leave it out", _RULE)
     kind = None if said.trigger is UNSET else said.trigger.get("type")
@@ -229,6 +243,13 @@ def _restrict(said: PipelineFile, source: _Told) -> None:
     if isinstance(kind, str) and kind in plugins.available("trigger") and kind not in known:
         message = f"a registered pipeline may not have a trigger of the type {kind!r}"
         source.fail(("trigger", "type"), message, f"allowed are {', '.join(known)}; others belong into a file", _RULE)
+
+
+def _secrets_in(value: Any, path: Steps = ()) -> list[Steps]:
+    if isinstance(value, str):
+        return [path] if _SECRET.search(value) else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, item in items for found in _secrets_in(item, (*path, key))]
 
 
 def _masked(value: Any, path: Steps = ()) -> list[Steps]:

@@ -191,6 +191,15 @@ class SensorRuleEntry(_File, frozen=True, kw_only=True):
     skew: Duration | UnsetType = UNSET
 
 
+class VerifyEntry(_File, frozen=True, kw_only=True):
+    """One check of a job's work, asked after the job has said that it is done. An evaluator alone is one, too."""
+
+    evaluator: EvaluatorText
+    name: Annotated[str, Meta(description="Taken from the evaluator when left out.")] = ""
+    config: dict[str, Any] = {}
+    timeout: Duration | UnsetType = UNSET
+
+
 class PipelineFile(_File, frozen=True, kw_only=True):
     """A pipeline: which archetype, how its traits are checked, what is started, when, and by when."""
 
@@ -202,6 +211,10 @@ class PipelineFile(_File, frozen=True, kw_only=True):
         tuple[SensorRuleEntry, ...], Meta(description="What sensors must be like, besides what the archetype asks for.")
     ] = ()
     trigger: Annotated[dict[str, Any], Meta(extra={"expected": "a trigger: a type and its keys"})] | UnsetType = UNSET
+    verify: Annotated[
+        tuple[str | VerifyEntry, ...],
+        Meta(description="What is asked about the job's work when the job says that it is done; all must pass."),
+    ] = ()
     retry: RetryEntry = RetryEntry()
     sla: SlaEntry = SlaEntry()
     watch: WatchEntry = WatchEntry()

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from interlock.clients.aws import AwsOptions
 from interlock.config.schema import Duration, Zone
 
 
@@ -184,6 +185,15 @@ class EnvEntry(_File, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
 
 
+class SecretEntry(_File, frozen=True, kw_only=True):
+    """Where one secret is kept; exactly one place is given. Files refer to it as ${secret:NAME}."""
+
+    env: Annotated[str, Meta(description="An environment variable.")] = ""
+    file: Annotated[str, Meta(description="A file whose whole content it is, less a newline at its end.")] = ""
+    aws_secret: Annotated[str, Meta(description="The ARN of a secret of AWS Secrets Manager.")] = ""
+    field: Annotated[str, Meta(description="The key within it, where that secret is a JSON object.")] = ""
+
+
 class NetworkEntry(_File, frozen=True, kw_only=True):
     """Which hosts HTTP evaluators, triggers and sinks may reach."""
 
@@ -233,5 +243,7 @@ class ProjectFile(_File, frozen=True, kw_only=True):
     timezone: Zone = "UTC"
     mode: Literal["live", "shadow"] = "live"
     env: EnvEntry = EnvEntry()
+    secrets: Annotated[dict[str, SecretEntry], Meta(description="By name: ${secret:NAME} in triggers and sinks.")] = {}
+    aws: Annotated[AwsOptions, Meta(description="How AWS is asked, unless a trigger says otherwise.")] = AwsOptions()
     network: NetworkEntry = NetworkEntry()
     evaluator_base_url: Annotated[str, Meta(description="Where evaluators given as a bare name are asked.")] = ""

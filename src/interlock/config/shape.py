@@ -14,6 +14,7 @@ import msgspec
 from msgspec import inspect
 
 from interlock.config.values import meant
+from interlock.core.templates import has_placeholder
 
 Path = tuple[str | int, ...]
 
@@ -108,7 +109,7 @@ class _Check:
         if isinstance(kind, _LISTS) and isinstance(value, list):
             return self.sequence(value, kind, path)
         if _fits(value, kind):
-            return self.limits(value, kind, path)
+            return self.limits(value, kind, path, expected)
         return self.refuse(value, expected or _expected(kind), path)
 
     def refuse(self, value: object, expected: str, path: Path) -> Any:
@@ -120,6 +121,8 @@ class _Check:
         hint = "put it in quotes" if expected in ("text", "a name") and isinstance(value, int | float) else ""
         if isinstance(value, str) and re.fullmatch(r"-?\d[\d.]*", value) and "number" in expected:
             hint = "remove the quotes"
+        elif isinstance(value, str) and has_placeholder(value):
+            hint = "placeholders stand in texts only"
         self.found.append(Violation(path, f"{dotted(path)} is {kind_of(value)}, expected {expected}", hint))
         return _BAD
 
@@ -156,7 +159,7 @@ class _Check:
         # What comes after an item that is cut out would be looked for in the wrong place, so it is cut out as well.
         return kept[: kept.index(_BAD)] if _BAD in kept else kept
 
-    def limits(self, value: Any, kind: Any, path: Path) -> Any:
+    def limits(self, value: Any, kind: Any, path: Path, expected: str) -> Any:
         wrong = ""
         if isinstance(kind, inspect.IntType | inspect.FloatType):
             if not _within(value, kind):
@@ -167,7 +170,8 @@ class _Check:
             elif kind.max_length is not None and len(value) > kind.max_length:
                 wrong = f"{dotted(path)} is longer than {kind.max_length} characters"
             elif kind.pattern and not re.search(kind.pattern, value):
-                wrong = f"{dotted(path)} is {kind_of(value)}, expected text that matches {kind.pattern}"
+                wanted = expected or f"text that matches {kind.pattern}"
+                wrong = f"{dotted(path)} is {kind_of(value)}, expected {wanted}"
         elif isinstance(kind, inspect.LiteralType | inspect.EnumType):
             choices = _choices(kind)
             if value not in choices:

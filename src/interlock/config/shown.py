@@ -22,6 +22,7 @@ from interlock.core.pipelines import (
     TriggerSpec,
     WatchSpec,
 )
+from interlock.core.retries import RetrySpec
 from interlock.core.times import format_duration
 from interlock.core.traits import CONFINED, TraitSpec
 
@@ -38,12 +39,8 @@ def file_form(spec: PipelineSpec, archetype: Archetype) -> dict[str, Any]:
         "traits": {str(trait.name): _trait(trait) for trait in spec.traits if trait.name in asked},
         "rules": [mapping(trait.config) for trait in spec.traits if trait.name not in asked],
         "trigger": None if spec.trigger is None else _trigger(spec.trigger),
-        "retry": {
-            "maxAttempts": spec.retry.max_attempts,
-            "backoffSeconds": seconds(spec.retry.backoff),
-            "backoffMultiplier": spec.retry.multiplier,
-            "retryableFailures": [failure.value for failure in spec.retry.retryable],
-        },
+        "verify": [{"name": str(check.name), **_asked(check)} for check in spec.verify] or None,
+        "retry": _retry(spec.retry),
         "schedules": [_schedule(each) for each in spec.schedules],
         "sla": _sla(spec.sla),
         "watch": _watch(spec.watch),
@@ -66,6 +63,8 @@ def pipeline_shown(spec: PipelineSpec, archetype: Archetype) -> dict[str, Any]:
         for name, trait in form["traits"].items()
     }
     form["rules"] = redacted(form["rules"])
+    if spec.verify:
+        form["verify"] = redacted(form["verify"])
     return form if spec.trigger is None else {**form, "trigger": redacted(form["trigger"])}
 
 
@@ -109,15 +108,27 @@ def _given(**values: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _trait(trait: TraitSpec) -> dict[str, Any]:
-    first, *arguments = trait.evaluator
+def _asked(check: TraitSpec) -> dict[str, Any]:
+    first, *arguments = check.evaluator
     name = first.removeprefix(CONFINED)
+    evaluator = [name, *arguments] if arguments else name
+    return {"evaluator": evaluator, "config": mapping(check.config), "timeout": seconds(check.timeout)}
+
+
+def _retry(policy: RetrySpec) -> dict[str, Any]:
+    return {
+        "maxAttempts": policy.max_attempts,
+        "backoffSeconds": seconds(policy.backoff),
+        "backoffMultiplier": policy.multiplier,
+        "retryableFailures": [failure.value for failure in policy.retryable],
+    }
+
+
+def _trait(trait: TraitSpec) -> dict[str, Any]:
     drift = trait.drift
     return _given(
-        evaluator=[name, *arguments] if arguments else name,
-        config=mapping(trait.config),
+        **_asked(trait),
         ttl=seconds(trait.ttl),
-        timeout=seconds(trait.timeout),
         drift=drift and {"field": drift.field, "threshold": drift.threshold, "relative": drift.relative},
     )
 
@@ -129,6 +140,7 @@ def _trigger(trigger: TriggerSpec) -> dict[str, Any]:
         "pollInterval": format_duration(trigger.poll_interval),
         "pollBudget": trigger.poll_budget,
         "startTimeout": format_duration(trigger.start_timeout),
+        **_given(startRetry=None if trigger.start_retry is None else _retry(trigger.start_retry)),
     }
 
 

@@ -38,7 +38,7 @@ class Source:
     Problems are collected here, and only then is the text read a second time to find their lines.
     """
 
-    __slots__ = ("_tree", "name", "path", "problems", "raw", "stamp")
+    __slots__ = ("_tree", "name", "other_stores", "path", "problems", "raw", "stamp")
 
     def __init__(self, path: str, name: str) -> None:
         self.path = path
@@ -46,6 +46,7 @@ class Source:
         self.raw: bytes | None = None
         self.stamp: Stamp | None = None
         self.problems: list[Problem] = []
+        self.other_stores: dict[str, Any] = {}  # of a project file, the blocks that belong to plug-ins
         self._tree: Tree | None = None
 
     def read(self) -> bytes | None:

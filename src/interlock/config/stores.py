@@ -7,6 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from interlock.core.documents import EMPTY, Document
+
 
 class _Guarded(Struct, frozen=True, kw_only=True):
     """What may hold a password, and never shows its values."""
@@ -51,6 +53,14 @@ class DynamoSpec(Struct, frozen=True, kw_only=True):
     profile: str = ""
     create_table: bool = False
     timeout: timedelta = timedelta(seconds=5)
+
+
+class OtherStoreSpec(_Guarded, frozen=True, kw_only=True):
+    """A store of a plug-in's. `config` is its checked block, whose texts may hold `${env:NAME}`; `root` is the project."""
+
+    name: str
+    config: Document = EMPTY
+    root: Path
 
 
 class ArchiverSpec(_Guarded, frozen=True, kw_only=True):

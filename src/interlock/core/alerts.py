@@ -29,6 +29,7 @@ class AlertType(enum.StrEnum):
     RUN_FAILED = "run_failed"
     START_UNKNOWN = "start_unknown"
     JOB_LOST = "job_lost"
+    VERIFICATION_TROUBLE = "verification_trouble"
     CANCEL_UNCONFIRMED = "cancel_unconfirmed"
     LATE_DATA = "late_data"
     RERUN_CAP_REACHED = "rerun_cap_reached"

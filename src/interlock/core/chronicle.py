@@ -47,6 +47,7 @@ class EventKind(enum.StrEnum):
     TRIGGER_REFUSED = "TRIGGER_REFUSED"
     TRIGGER_IN_DOUBT = "TRIGGER_IN_DOUBT"
     JOB_LOST = "JOB_LOST"
+    VERIFICATION_STARTED = "VERIFICATION_STARTED"
     CALLBACK_RECEIVED = "CALLBACK_RECEIVED"
     RETRY_SCHEDULED = "RETRY_SCHEDULED"
     RETRY_EXHAUSTED = "RETRY_EXHAUSTED"
@@ -236,10 +237,11 @@ def _judgement(before: Run | None, after: Run, at: datetime) -> list[EventRecord
 
 
 def _retry(before: Run, after: Run, at: datetime) -> list[EventRecord]:
-    if after.failures == before.failures or after.status is RunStatus.CANCELLED:
+    failed = (after.failures, after.start_failures) != (before.failures, before.start_failures)
+    if not failed or after.status not in (RunStatus.PENDING, RunStatus.FAILED):
         return []
     if after.status is RunStatus.FAILED:
-        message = f"no attempt is left after {after.failures}"
+        message = f"no attempt is left after {len(after.attempts)}"
         return [EventRecord(kind=EventKind.RETRY_EXHAUSTED, at=at, message=message)]
     due = after.not_before
     message = f"attempt {after.attempt + 1} begins no earlier than {due.isoformat() if due else 'now'}"
@@ -253,6 +255,10 @@ def _watchers(before: Run | None, event: Event | None, after: Run, at: datetime)
     ]
     if before is None:
         return records
+    if after.verifying is not None and before.verifying is None:
+        said = f": {after.verifying.said}" if after.verifying.said else ""
+        words = f"the job of attempt {after.attempt} says that its work is done{said}"
+        records.append(EventRecord(kind=EventKind.VERIFICATION_STARTED, at=at, message=words))
     if after.blocked and not before.blocked:
         records.append(EventRecord(kind=EventKind.EVALUATION_STOPPED, at=at, message=after.blocked))
     if after.status is RunStatus.CANCELLED and not isinstance(event, CancelAsked):

@@ -10,62 +10,35 @@ wrongly, comes at the wrong time or in the wrong order, or is stopped too soon o
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final
 
 from interlock.core.alerts import AlertType
-from interlock.core.commands import AskRerun, EvaluateTrait, NotifyDownstream, RaiseAlert, StartJob
+from interlock.core.commands import EvaluateTrait, StartJob
+from interlock.core.constraint_cases import Case, Kind, SafetyConstraint
+from interlock.core.constraints_watching import (
+    done_is_checked,
+    drift_is_seen,
+    met_is_true,
+    no_is_heard,
+    success_is_passed_on,
+    verdicts_are_given_once,
+    watching_starts_nothing,
+)
 from interlock.core.decision import Decision
-from interlock.core.events import CancelAsked, EvaluationAsked, Event, JobFinished, StartRefused, TriggerFailed
+from interlock.core.events import (
+    CancelAsked,
+    EvaluationAsked,
+    Event,
+    JobFinished,
+    StartRefused,
+    TraitEvaluated,
+    TriggerFailed,
+    Woke,
+)
 from interlock.core.pipelines import PipelineSpec
-from interlock.core.runs import STARTED, SUCCEEDED, TRANSITIONS, Run, RunStatus, Sla, SlaState, Watch
-from interlock.core.traits import FailureCategory, TraitStatus, could_not_tell, is_fresh
-
-
-class Kind(enum.StrEnum):
-    """The four ways in which a control action is unsafe."""
-
-    NOT_GIVEN = "not given"
-    GIVEN_WRONGLY = "given wrongly"
-    WRONG_TIME = "wrong time or order"
-    WRONG_LENGTH = "stopped too soon or held too long"
-
-
-class Case(NamedTuple):
-    """One decision to be judged. `before` and `event` are None when the run is being opened."""
-
-    before: Run | None
-    event: Event | None
-    decision: Decision
-    spec: PipelineSpec
-
-    @property
-    def after(self) -> Run:
-        """The run as decided."""
-        return self.decision.run
-
-    @property
-    def starts(self) -> list[StartJob]:
-        """The starts among the commands."""
-        return [command for command in self.decision.commands if isinstance(command, StartJob)]
-
-    @property
-    def alerts(self) -> set[AlertType]:
-        """The types of the alerts among the commands."""
-        return {command.alert.alert_type for command in self.decision.commands if isinstance(command, RaiseAlert)}
-
-
-class SafetyConstraint(NamedTuple):
-    """A rule that no decision may break. `holds` returns False when it is broken."""
-
-    number: int
-    kind: Kind
-    text: str
-    holds: Callable[[Case], bool]
-
-    def __str__(self) -> str:
-        return f"SC-{self.number} ({self.kind}): {self.text}"
+from interlock.core.runs import STARTED, TRANSITIONS, Outcome, Run, RunStatus
+from interlock.core.traits import FailureCategory, TraitStatus, is_fresh
 
 
 def _starts_on_evidence(case: Case) -> bool:
@@ -173,6 +146,9 @@ def _bad_ends_are_told(case: Case) -> bool:
         return _people_know(case, AlertType.EVALUATION_FAILED, AlertType.UPSTREAM_CANNOT_COMPLETE)
     if after.doubt and not before.doubt:
         return bool(case.alerts & {AlertType.START_UNKNOWN, AlertType.JOB_LOST})
+    if after.verifying is not None and case.spec.trigger is not None:
+        told = _people_know(case, AlertType.VERIFICATION_TROUBLE)
+        return told or after.verifying.tries < case.spec.trigger.poll_budget
     given_up = after.status is RunStatus.CANCELLED and not before.ended and not isinstance(case.event, CancelAsked)
     return not given_up or bool(after.open_alerts)
 
@@ -195,16 +171,25 @@ def _started_is_not_repeated(case: Case) -> bool:
         return True
     given_up = case.after.status is RunStatus.CANCELLED and not isinstance(case.event, CancelAsked)
     if before.status in STARTED and (given_up or case.after.status is RunStatus.PENDING):
-        return isinstance(case.event, StartRefused | TriggerFailed | JobFinished)
+        # A job that is being checked has ended: what says that its work is not done may lead to another one.
+        checked = before.verifying is not None and isinstance(case.event, TraitEvaluated | Woke)
+        return checked or isinstance(case.event, StartRefused | TriggerFailed | JobFinished)
     return not before.doubt or not case.starts
 
 
 def _keeps_to_its_policy(case: Case) -> bool:
     before, after = case.before, case.after
-    if before is None or after.failures == before.failures or after.status is RunStatus.FAILED:
+    if before is None or after.status is not RunStatus.PENDING or len(after.attempts) <= len(before.attempts):
         return True
-    permanent = after.attempts[-1].category is FailureCategory.PERMANENT
-    return after.failures < case.spec.retry.max_attempts and not permanent
+    last, trigger, policy = after.attempts[-1], case.spec.trigger, case.spec.retry
+    if last.outcome is Outcome.NOT_STARTED and trigger is not None and trigger.start_retry is not None:
+        policy = trigger.start_retry
+    # As long as nothing was started since, the attempts themselves tell how often it was tried in a row.
+    of_its_kind = [each for each in after.attempts if each.outcome is last.outcome]
+    if last.outcome is Outcome.NOT_STARTED:
+        started = [number for number, each in enumerate(after.attempts) if each.outcome is not Outcome.NOT_STARTED]
+        of_its_kind = list(after.attempts[started[-1] + 1 if started else 0 :])
+    return len(of_its_kind) < policy.max_attempts and last.category is not FailureCategory.PERMANENT
 
 
 def _history_only_grows(case: Case) -> bool:
@@ -246,65 +231,6 @@ def _starts_in_time(case: Case) -> bool:
     return not closed and not outlives and not _is_held(after)
 
 
-def _verdicts_are_given_once(case: Case) -> bool:
-    before, after = case.before, case.after
-    pairs = (
-        (before.evaluation_sla if before else None, after.evaluation_sla),
-        (before.completion_sla if before else None, after.completion_sla),
-    )
-    return all(_follows(was, now, case) for was, now in pairs)
-
-
-def _follows(was: Sla | None, now: Sla | None, case: Case) -> bool:
-    if now is None or (was is not None and was.state is not SlaState.ARMED):
-        return now == was
-    if case.before is not None and (was is None or _instants(was) != _instants(now)):
-        return False
-    late = case.after.updated_at >= now.due_at and (case.after != case.before)
-    return now.state is not SlaState.ARMED or not (late or case.after.ended)
-
-
-def _instants(sla: Sla) -> tuple[object, ...]:
-    return sla.due_at, sla.warn_at, sla.begin_by
-
-
-def _met_is_true(case: Case) -> bool:
-    done, sla = case.after.succeeded_at, case.after.completion_sla
-    if sla is not None and sla.state is SlaState.MET and (done is None or done > sla.due_at):
-        return False
-    gate = case.after.evaluation_sla
-    if gate is None or gate.state is not SlaState.MET:
-        return True
-    through = case.after.attempt > 0 or case.after.status in SUCCEEDED
-    return through and gate.settled_at is not None and gate.settled_at <= gate.due_at
-
-
-def _success_is_passed_on(case: Case) -> bool:
-    before, after = case.before, case.after
-    news = sum(isinstance(command, NotifyDownstream) for command in case.decision.commands)
-    done = after.status in SUCCEEDED and not (before is not None and before.status in SUCCEEDED)
-    return news == (1 if done else 0)
-
-
-def _watching_starts_nothing(case: Case) -> bool:
-    before = case.before
-    reruns = [command for command in case.decision.commands if isinstance(command, AskRerun)]
-    if before is None or before.status is not RunStatus.COMPLETED_MONITORING:
-        return not reruns
-    drifted = case.after.monitor is not None and case.after.monitor.state is Watch.DRIFTED
-    return not case.starts and (not reruns or (drifted and case.after.ended))
-
-
-def _drift_is_seen(case: Case) -> bool:
-    # That an evaluator could not be asked says nothing about the data.
-    before, after = case.before, case.after
-    watch = after.monitor
-    if watch is None or watch.state is not Watch.DRIFTED or before is None or before.monitor == watch:
-        return True
-    seen = {r.trait for r in after.results if not could_not_tell(r)}
-    return bool(watch.drifted) and set(watch.drifted) <= seen and AlertType.TRAIT_DRIFT in case.alerts
-
-
 CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
     SafetyConstraint(
         1,
@@ -329,7 +255,8 @@ CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
     SafetyConstraint(
         7,
         Kind.NOT_GIVEN,
-        "a failed run, one given up, one that only people can move, a start in doubt and a lost job are told to people",
+        "a failed run, one given up, one that only people can move, a start in doubt, a lost job and work that cannot be "
+        "verified are told to people",
         _bad_ends_are_told,
     ),
     SafetyConstraint(
@@ -358,20 +285,27 @@ CONSTRAINTS: Final[tuple[SafetyConstraint, ...]] = (
         14,
         Kind.NOT_GIVEN,
         "every deadline gets its verdict once, no later than its instant or the run's end is seen",
-        _verdicts_are_given_once,
+        verdicts_are_given_once,
     ),
-    SafetyConstraint(15, Kind.GIVEN_WRONGLY, "a deadline is met only by what happened before it", _met_is_true),
-    SafetyConstraint(
-        16, Kind.NOT_GIVEN, "a success is passed on to those who wait for it, once", _success_is_passed_on
-    ),
+    SafetyConstraint(15, Kind.GIVEN_WRONGLY, "a deadline is met only by what happened before it", met_is_true),
+    SafetyConstraint(16, Kind.NOT_GIVEN, "a success is passed on to those who wait for it, once", success_is_passed_on),
     SafetyConstraint(
         17,
         Kind.GIVEN_WRONGLY,
         "a run that is watched for drift starts nothing, and asks for a rerun only when it has drifted",
-        _watching_starts_nothing,
+        watching_starts_nothing,
     ),
     SafetyConstraint(
-        18, Kind.GIVEN_WRONGLY, "drift is what an evaluator saw, never that it could not be asked", _drift_is_seen
+        18, Kind.GIVEN_WRONGLY, "drift is what an evaluator saw, never that it could not be asked", drift_is_seen
+    ),
+    SafetyConstraint(
+        19,
+        Kind.GIVEN_WRONGLY,
+        "a job whose work is to be checked counts as done when every check passed, or a person accepted it as it is",
+        done_is_checked,
+    ),
+    SafetyConstraint(
+        20, Kind.NOT_GIVEN, "a check of a job's work that says no makes the attempt a failed one", no_is_heard
     ),
 )
 

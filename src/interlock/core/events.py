@@ -101,7 +101,10 @@ class JobVanished(Struct, frozen=True, kw_only=True, tag="job_vanished"):
 
 
 class JobFinished(Struct, frozen=True, kw_only=True, tag="job_finished"):
-    """The job of an attempt has ended. `by` says who brought the news: a look, or a callback's actor."""
+    """The job of an attempt has ended. `by` says who brought the news: a look, or a callback's actor.
+
+    `unverified`: whoever says so accepts a success as it is, without the checks that would follow.
+    """
 
     at: datetime
     attempt: int
@@ -110,6 +113,7 @@ class JobFinished(Struct, frozen=True, kw_only=True, tag="job_finished"):
     reason: str = ""
     by: str = ""
     details: Document = EMPTY
+    unverified: bool = False
 
 
 class EvidenceArrived(Struct, frozen=True, kw_only=True, tag="evidence_arrived"):

@@ -7,11 +7,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from interlock.core import monitor
+from interlock.core import monitor, verification
 from interlock.core.alerts import AlertType
+from interlock.core.attempts import attempt_failed, back_to_pending, closed
 from interlock.core.commands import CancelJob, CheckJob
 from interlock.core.decision import Decision, stay
-from interlock.core.documents import EMPTY
 from interlock.core.events import (
     CancelAsked,
     JobFinished,
@@ -20,9 +20,8 @@ from interlock.core.events import (
 )
 from interlock.core.gate import begin_round
 from interlock.core.pipelines import PipelineSpec, TriggerSpec
-from interlock.core.retries import delay, should_retry
 from interlock.core.rounds import interval
-from interlock.core.runs import STARTED, Attempt, Outcome, Run, RunStatus
+from interlock.core.runs import STARTED, Outcome, Run, RunStatus
 from interlock.core.telling import tell, told
 from interlock.core.traits import FailureCategory
 
@@ -34,6 +33,8 @@ SLOW_LOOK: Final = 10
 
 def woken(run: Run, spec: PipelineSpec, at: datetime) -> Decision:
     """Time has passed after the gate opened: give up waiting for the starter, or look at the job."""
+    if run.verifying is not None:
+        return verification.woken(run, spec, at)
     if run.wake_at is None or at < run.wake_at:
         return stay(run)
     if run.status is RunStatus.TRIGGERING:
@@ -56,6 +57,7 @@ def accepted(run: Run, event: TriggerAccepted, spec: PipelineSpec, at: datetime)
             doubt="",
             looks=0,
             refusals=0,
+            start_failures=0,
             wake_at=at + _trigger(spec).poll_interval,
         )
     )
@@ -65,7 +67,7 @@ def refused(run: Run, spec: PipelineSpec, at: datetime) -> Decision:
     """The permit ran out unused: earn a new one, at once the first time, at the usual interval after that."""
     if run.status is not RunStatus.TRIGGERING:
         return stay(run)
-    shut = replace(_back_to_pending(run), doubt="", refusals=run.refusals + 1, wake_at=at + interval(run, spec))
+    shut = replace(back_to_pending(run), doubt="", refusals=run.refusals + 1, wake_at=at + interval(run, spec))
     return begin_round(shut, spec, at) if run.refusals == 0 else Decision(run=shut)
 
 
@@ -87,19 +89,19 @@ def not_started(run: Run, category: FailureCategory, reason: str, spec: Pipeline
     """The start failed for certain: try again if the policy says so."""
     if run.status is not RunStatus.TRIGGERING:
         return stay(run)
-    return _attempt_failed(run, Outcome.NOT_STARTED, category, reason, spec, at)
+    return attempt_failed(run, Outcome.NOT_STARTED, category, reason, spec, at)
 
 
 def seen(run: Run, spec: PipelineSpec, at: datetime) -> Decision:
     """The job is there and running, also one that was thought lost: from here on it is looked at again."""
-    if run.status is not RunStatus.RUNNING:
+    if not _looked_at(run):
         return stay(run)
     return Decision(run=replace(run, looks=0, doubt="", wake_at=run.wake_at or at + _trigger(spec).poll_interval))
 
 
 def unseen(run: Run, event: JobUnseen, spec: PipelineSpec, at: datetime) -> Decision:
     """A look showed nothing. When the budget is used up people are told, once; the looking goes on, slower."""
-    if run.status is not RunStatus.RUNNING or event.look != run.looks or run.wake_at is None:
+    if not _looked_at(run) or event.look != run.looks or run.wake_at is None:
         return stay(run)
     missed = replace(run, looks=run.looks + 1)
     if missed.looks != _trigger(spec).poll_budget:
@@ -115,7 +117,7 @@ def unseen(run: Run, event: JobUnseen, spec: PipelineSpec, at: datetime) -> Deci
 
 def vanished(run: Run, reason: str, spec: PipelineSpec, at: datetime) -> Decision:
     """The job's outcome is lost: stop here and tell people."""
-    if run.status is not RunStatus.RUNNING or run.wake_at is None:
+    if not _looked_at(run) or run.wake_at is None:
         return stay(run)
     message = (
         f"the outcome of {run.key}, attempt {run.attempt}, is lost: {reason}. It is not started again. "
@@ -130,20 +132,13 @@ def finished(run: Run, event: JobFinished, spec: PipelineSpec, at: datetime) -> 
     """The job has ended; it may say so before its start was acknowledged."""
     if run.status not in STARTED:
         return stay(run)
-    known = event.details.overlaid(run.job_details)
-    if not event.succeeded:
-        category = event.category or FailureCategory.TRANSIENT
-        return _attempt_failed(replace(run, job_details=known), Outcome.FAILED, category, event.reason, spec, at)
-    done = replace(
-        run,
-        attempts=(*run.attempts, _attempt(run, Outcome.SUCCEEDED, at, reason=event.reason)),
-        job_details=known,
-        doubt="",
-        wake_at=None,
-    )
-    if spec.watch.monitoring is not None:
-        return Decision(run=monitor.begun(done, spec, at))
-    return Decision(run=replace(done, status=RunStatus.COMPLETED, ended_at=at))
+    if run.verifying is not None:
+        return verification.told_again(run, event, spec, at)
+    known = replace(run, job_details=event.details.overlaid(run.job_details), start_failures=0)
+    if event.succeeded:
+        return verification.done(known, event, spec, at)
+    category = event.category or FailureCategory.TRANSIENT
+    return attempt_failed(known, Outcome.FAILED, category, event.reason, spec, at)
 
 
 def cancelled(run: Run, event: CancelAsked, at: datetime) -> Decision:
@@ -151,70 +146,25 @@ def cancelled(run: Run, event: CancelAsked, at: datetime) -> Decision:
     if run.status is RunStatus.COMPLETED_MONITORING:
         return Decision(run=monitor.over(run, at))
     reason = f"cancelled by {event.actor}: {event.reason}"
-    ended = replace(run, status=RunStatus.CANCELLED, asked=(), again=False, doubt="", wake_at=None, ended_at=at)
+    ended = replace(
+        run,
+        status=RunStatus.CANCELLED,
+        asked=(),
+        again=False,
+        verifying=None,
+        doubt="",
+        wake_at=None,
+        ended_at=at,
+    )
     if run.status not in STARTED:
         return Decision(run=ended)
-    attempts = (*run.attempts, _attempt(run, Outcome.CANCELLED, at, reason=reason))
+    attempts = (*run.attempts, closed(run, Outcome.CANCELLED, at, reason=reason))
     return Decision(run=replace(ended, attempts=attempts), commands=(CancelJob(attempt=run.attempt, reason=reason),))
 
 
-def _attempt_failed(
-    run: Run,
-    outcome: Outcome,
-    category: FailureCategory,
-    reason: str,
-    spec: PipelineSpec,
-    at: datetime,
-) -> Decision:
-    failures = run.failures + 1
-    attempts = (*run.attempts, _attempt(run, outcome, at, reason=reason, category=category))
-    counted = replace(run, failures=failures, attempts=attempts, doubt="", refusals=0)
-    if should_retry(spec.retry, category, failures):
-        due = at + delay(spec.retry, failures)
-        return Decision(run=_patient(replace(_back_to_pending(counted), not_before=due, wake_at=due), due))
-    message = f"{run.key} failed after {failures} attempt{'s' if failures > 1 else ''}: {category}: {reason}"
-    return Decision(
-        run=replace(counted, status=RunStatus.FAILED, wake_at=None, ended_at=at),
-        commands=(tell(run, spec, AlertType.RUN_FAILED, message, at),),
-    )
-
-
-def _back_to_pending(run: Run) -> Run:
-    # A new attempt earns a new permit from new answers: nothing seen before the failure may open the gate again.
-    return replace(
-        run,
-        status=RunStatus.PENDING,
-        asked=(),
-        again=False,
-        troubles=0,
-        results=(),
-        permit=None,
-        job_id="",
-        job_details=EMPTY,
-        looks=0,
-        wake_at=None,
-    )
-
-
-def _patient(run: Run, due: datetime) -> Run:
-    # A limit that nobody set by hand must not cut a retry short: it gets as long again as the first attempt had.
-    if run.hard or run.closes_at is None:
-        return run
-    return replace(run, closes_at=max(run.closes_at, due + (run.closes_at - run.opened_at)))
-
-
-def _attempt(
-    run: Run, outcome: Outcome, at: datetime, *, reason: str, category: FailureCategory | None = None
-) -> Attempt:
-    return Attempt(
-        number=run.attempt,
-        outcome=outcome,
-        began_at=run.began_at or at,
-        ended_at=at,
-        category=category,
-        reason=reason,
-        job_id=run.job_id,
-    )
+def _looked_at(run: Run) -> bool:
+    """Say whether looks at the job count: it is under way, and has not said that its work is done."""
+    return run.status is RunStatus.RUNNING and run.verifying is None
 
 
 def _trigger(spec: PipelineSpec) -> TriggerSpec:

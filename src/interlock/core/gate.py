@@ -110,7 +110,7 @@ def begin_round(run: Run, spec: PipelineSpec, at: datetime, *, refreshing: bool 
     """
     kept = tuple(result for result in run.results if reusable(result, at, refreshing=refreshing))
     begun = replace(run, refreshing=refreshing, not_before=None, blocked="")
-    asked = questions(begun, spec, at, kept)
+    asked = questions(begun, spec.traits, at, kept)
     return asked if asked.commands else _conclude(asked.run, spec, at)
 
 

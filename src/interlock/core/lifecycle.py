@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from interlock.core import execution, gate, monitor, slas
+from interlock.core import execution, gate, monitor, slas, verification
 from interlock.core.commands import Command
 from interlock.core.decision import Decision, stay
 from interlock.core.documents import EMPTY, Document
@@ -159,7 +159,7 @@ def _judging_step(
     if run.status is RunStatus.COMPLETED_MONITORING:
         return _watching_step(run, event, spec, at)
     if run.status is not RunStatus.PENDING:
-        return execution.woken(run, spec, at) if isinstance(event, Woke) else stay(run)
+        return _running_step(run, event, spec, at)
     match event:
         case Woke():
             return gate.woken(run, spec, at)
@@ -175,6 +175,14 @@ def _judging_step(
             return gate.released(run, event, spec, at)
         case _:
             assert_never(event)
+
+
+def _running_step(run: Run, event: Event, spec: PipelineSpec, at: datetime) -> Decision:
+    if isinstance(event, Woke):
+        return execution.woken(run, spec, at)
+    if isinstance(event, TraitEvaluated) and run.verifying is not None:
+        return verification.trait_evaluated(run, event, spec, at)
+    return stay(run)
 
 
 def _watching_step(run: Run, event: Event, spec: PipelineSpec, at: datetime) -> Decision:

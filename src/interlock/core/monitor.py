@@ -69,7 +69,7 @@ def trait_evaluated(run: Run, event: TraitEvaluated, spec: PipelineSpec, at: dat
 
 def _round(run: Run, spec: PipelineSpec, at: datetime) -> Decision:
     kept = tuple(result for result in run.results if reusable(result, at, refreshing=False))
-    asked = questions(run, spec, at, kept)
+    asked = questions(run, spec.traits, at, kept)
     return asked if asked.commands else _judged(asked.run, spec, at)
 
 

@@ -141,7 +141,8 @@ class TriggerSpec(Struct, frozen=True, kw_only=True):
     """How the job is started. `config` is the validated configuration of the trigger's type, templates unexpanded.
 
     `start_timeout` bounds one call that starts, finds, polls or cancels; `poll_interval` is how often a running job is
-    looked at; `poll_budget` how many looks in a row may fail before people are told.
+    looked at; `poll_budget` how many looks in a row may fail before people are told. `start_retry` is how a start that came
+    to nothing is tried again; None: as failed jobs are, each counted apart.
     """
 
     type: str
@@ -149,10 +150,15 @@ class TriggerSpec(Struct, frozen=True, kw_only=True):
     start_timeout: timedelta = timedelta(seconds=30)
     poll_interval: timedelta = timedelta(seconds=30)
     poll_budget: int = 10
+    start_retry: RetrySpec | None = None
 
 
 class PipelineSpec(Struct, frozen=True, kw_only=True):
-    """Everything Interlock knows of one pipeline. Editing YAML never changes a run that has one of these pinned."""
+    """Everything Interlock knows of one pipeline. Editing YAML never changes a run that has one of these pinned.
+
+    `verify` are the checks of what a job has left behind, asked when it says that its work is done; no trait has the name of
+    one of them.
+    """
 
     name: PipelineName
     archetype: str
@@ -160,6 +166,7 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
     rule: ReadinessRule = ALL_REQUIRED
     tier: int = 0
     trigger: TriggerSpec | None = None
+    verify: tuple[TraitSpec, ...] = ()
     retry: RetrySpec = RetrySpec()
     schedules: tuple[ScheduleSpec, ...] = (ScheduleSpec(),)
     exclusions: ExclusionSpec = ExclusionSpec()
@@ -173,6 +180,11 @@ class PipelineSpec(Struct, frozen=True, kw_only=True):
     late_data: LateDataSpec = LateDataSpec()
     cascade_delay: timedelta = timedelta()
     stuck_after: timedelta | None = None
+
+    @property
+    def checks(self) -> tuple[TraitSpec, ...]:
+        """Everything that evaluators are asked for: before the start, and after the job."""
+        return (*self.traits, *self.verify)
 
     def schedule(self, name: str) -> ScheduleSpec | None:
         """Return one of its schedules by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ from interlock.core.commands import EvaluateTrait
 from interlock.core.decision import Decision
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Run
-from interlock.core.traits import FailureCategory, Origin, TraitResult, TraitStatus
+from interlock.core.traits import FailureCategory, Origin, TraitResult, TraitSpec, TraitStatus
 
 ANSWER_GRACE: Final = timedelta(seconds=15)
 
@@ -30,10 +31,10 @@ def reusable(result: TraitResult, at: datetime, *, refreshing: bool) -> bool:
     return refreshing if result.expires_at is None else at < result.expires_at
 
 
-def questions(run: Run, spec: PipelineSpec, at: datetime, kept: tuple[TraitResult, ...]) -> Decision:
+def questions(run: Run, traits: Sequence[TraitSpec], at: datetime, kept: tuple[TraitResult, ...]) -> Decision:
     """Begin a round: ask every trait of which nothing is kept. No commands when there is nothing to ask."""
     have = {result.trait for result in kept}
-    asked = tuple(trait for trait in spec.traits if trait.name not in have)
+    asked = tuple(trait for trait in traits if trait.name not in have)
     begun = replace(
         run,
         round=run.round + 1,
@@ -89,4 +90,4 @@ def _not_ahead(result: TraitResult, at: datetime) -> TraitResult:
 
 def _in_order(results: tuple[TraitResult, ...], spec: PipelineSpec) -> tuple[TraitResult, ...]:
     by_trait = {result.trait: result for result in results}
-    return tuple(by_trait[trait.name] for trait in spec.traits if trait.name in by_trait)
+    return tuple(by_trait[trait.name] for trait in spec.checks if trait.name in by_trait)

@@ -157,6 +157,14 @@ class Monitor(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drifted: tuple[TraitName, ...] = ()
 
 
+class Verifying(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job has said since when, and in which words, that its work is done; `tries` is how many rounds could not tell."""
+
+    said: str
+    since: datetime
+    tries: int = 0
+
+
 class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole truth about one run, as one value.
 
@@ -171,6 +179,7 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Gate: `round` numbers the evaluation rounds, `asked` are the traits still to answer in it, `results` the latest answer
     of each trait. Execution: `attempt` is the latest, `failures` how many ended badly, `job_id` the target's name for
     the running one, `looks` how many looks in a row saw nothing, `refusals` how many permits in a row ran out unused,
+    `start_failures` how many starts in a row came to nothing, `verifying` that the job's work is being checked,
     `not_before` when a retry may begin, `doubt` why nobody can know how the attempt stands.
     """
 
@@ -202,6 +211,8 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     job_details: Document = EMPTY
     looks: int = 0
     refusals: int = 0
+    start_failures: int = 0
+    verifying: Verifying | None = None
     not_before: datetime | None = None
     doubt: str = ""
     attempts: tuple[Attempt, ...] = ()
@@ -249,6 +260,11 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def listens(self) -> bool:
         """Whether news about its traits could move the run."""
         return self.status in (RunStatus.PENDING, RunStatus.COMPLETED_MONITORING)
+
+    @property
+    def judges(self) -> bool:
+        """Whether it waits for answers about what it judges: whether it may start, whether it drifts, whether it is done."""
+        return self.listens or self.verifying is not None
 
     @property
     def ended(self) -> bool:

@@ -21,7 +21,12 @@ from interlock.core.telling import alert_id_of, kept, mended, tell, told
 
 _STOPPED: Final = (AlertType.EVALUATION_FAILED, AlertType.UPSTREAM_CANNOT_COMPLETE)
 _SHUT: Final = (AlertType.EVALUATION_SLA_AT_RISK, AlertType.EVALUATION_SLA_BREACH, *_STOPPED)
-_UNKNOWN: Final = (AlertType.START_UNKNOWN, AlertType.JOB_LOST, AlertType.EVALUATION_TROUBLE)
+_UNKNOWN: Final = (
+    AlertType.START_UNKNOWN,
+    AlertType.JOB_LOST,
+    AlertType.EVALUATION_TROUBLE,
+    AlertType.VERIFICATION_TROUBLE,
+)
 _AFTERWARDS: Final = (Cause.BACKFILL, Cause.RERUN, Cause.REPLAY, Cause.DRIFT, Cause.LATE_DATA)
 """Why a slot is done again or made up for: deadlines that were over by then are not this run's."""
 

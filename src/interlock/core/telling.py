@@ -26,6 +26,11 @@ _MENDED_BY_A_RERUN: Final = (
     AlertType.LATE_DATA,
 )
 _EARLIER_RUNS: Final = 5
+PAGE: Final = "url"
+"""The key of a job's details under which the address of its own page stands, for people."""
+
+JOB_URL: Final = "jobUrl"
+"""The key of an alert's details under which the page of the job stands that it is about."""
 
 
 def alert_id(kind: AlertType, key: RunKey, attempt: int = 0) -> str:
@@ -48,7 +53,7 @@ def tell(
     level: AlertLevel = AlertLevel.ERROR,
     details: Document = EMPTY,
 ) -> RaiseAlert:
-    """Return the wish to tell people of a fact about a run."""
+    """Return the wish to tell people of a fact about a run, with the page of its job where there is one."""
     alert = Alert(
         alert_id=alert_id(kind, run.key, run.attempt),
         alert_type=kind,
@@ -59,9 +64,15 @@ def tell(
         run_id=run.key.run_id,
         tier=spec.tier,
         owner=spec.owner,
-        details=details,
+        details=details.overlaid(page_of(run)),
     )
     return RaiseAlert(alert=alert)
+
+
+def page_of(run: Run) -> Document:
+    """Return the address of the page of a run's job as a detail of an alert; nothing where none is known."""
+    page = run.job_details.get(PAGE)
+    return EMPTY if page is None else Document(((JOB_URL, page),))
 
 
 def told(run: Run, *kinds: AlertType) -> bool:
@@ -109,10 +120,12 @@ def _resolution(kind: AlertType, after: Run, *, person: bool) -> str:
             return "the run was let through" if through else _in_vain(after, person=person)
         case AlertType.COMPLETION_SLA_BREACH:
             return "the run completed" if done else _in_vain(after, person=person)
-        case AlertType.EVALUATION_SLA_AT_RISK:
-            return _no_longer_at_risk(after.evaluation_sla)
-        case AlertType.COMPLETION_SLA_AT_RISK:
-            return _no_longer_at_risk(after.completion_sla)
+        case AlertType.EVALUATION_SLA_AT_RISK | AlertType.COMPLETION_SLA_AT_RISK:
+            evaluation = kind is AlertType.EVALUATION_SLA_AT_RISK
+            return _no_longer_at_risk(after.evaluation_sla if evaluation else after.completion_sla)
+        case AlertType.VERIFICATION_TROUBLE:
+            known = _in_vain(after, person=person) or "it is known whether the job did its work"
+            return known if after.verifying is None else ""
         case AlertType.START_UNKNOWN | AlertType.JOB_LOST:
             return "it is known how the attempt stands" if not after.doubt else ""
         case _:

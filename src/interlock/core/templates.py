@@ -1,8 +1,9 @@
-"""Placeholders in the strings of a trigger: `{{date}}`, `${date}` and `${env:NAME}`.
+"""Placeholders in the strings of a trigger: `{{date}}`, `${date}`, `${env:NAME}` and `${secret:NAME}`.
 
-A placeholder is a name of `NAMES` in either spelling, or an environment variable that the project allows by name. `$$`
-is a literal `$`. Everything else that looks similar (`$HOME`, `$1`, `{x}`, `${}`) stays as it is: it may mean something
-to whoever receives the string. What a placeholder stands for is never looked at again, so no value can smuggle in another.
+A placeholder is a name of `NAMES` in either spelling, an environment variable that the project allows by name, or a secret
+that the project names. `$$` is a literal `$`. Everything else that looks similar (`$HOME`, `$1`, `{x}`, `${}`) stays as it
+is: it may mean something to whoever receives the string. What a placeholder stands for is never looked at again, so no value
+can smuggle in another.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from typing import Final
 
 from interlock.core.ids import RunKey
 
-NAMES: Final = ("attempt", "date", "hour", "pipeline", "run_id", "schedule")
+CALLBACK: Final = "callback_url"
+"""Where a job reports its end; it stands for nothing in a project whose server has no public address."""
+
+NAMES: Final = ("attempt", CALLBACK, "date", "hour", "pipeline", "run_id", "schedule")
 
 _PLACEHOLDER: Final = re.compile(
     r"(?P<dollar>\$\$)"
     r"|\{\{[ \t]*(?P<curly>[A-Za-z_][A-Za-z0-9_]*)[ \t]*\}\}"
-    r"|\$\{[ \t]*(?:env:(?P<env>[A-Za-z_][A-Za-z0-9_]*)|(?P<shell>[A-Za-z_][A-Za-z0-9_]*))[ \t]*\}",
+    r"|\$\{[ \t]*(?:env:(?P<env>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|secret:(?P<secret>[A-Za-z0-9][A-Za-z0-9._-]*)"
+    r"|(?P<shell>[A-Za-z_][A-Za-z0-9_]*))[ \t]*\}",
     re.ASCII,
 )
 _ALIASES: Final = {
@@ -32,7 +38,7 @@ _ALIASES: Final = {
 
 
 def values_for(run: RunKey, attempt: int) -> dict[str, str]:
-    """Return what each name stands for in one attempt of a run. `hour` is empty for a whole day."""
+    """Return what each name but `callback_url` stands for in one attempt of a run. `hour` is empty for a whole day."""
     slot = run.slot
     return {
         "attempt": str(attempt),
@@ -44,19 +50,21 @@ def values_for(run: RunKey, attempt: int) -> dict[str, str]:
     }
 
 
-def check(text: str, *, env_allow: Sequence[str]) -> None:
-    """Check that every placeholder of a text can be expanded.
+def check(text: str, *, env_allow: Sequence[str], secrets: Sequence[str] = (), without: Sequence[str] = ()) -> None:
+    """Check that every placeholder of a text can be expanded. `without` are names that stand for nothing here.
 
     Raises:
-        ValueError: a name is unknown, or an environment variable is not in `env_allow`.
+        ValueError: a name is unknown, an environment variable is not in `env_allow`, or a secret is not in `secrets`.
     """
     for match in _PLACEHOLDER.finditer(text):
         if match["dollar"]:
             continue
         if match["env"]:
             _check_env(match["env"], env_allow)
-        else:
-            _check_name(match)
+        elif match["secret"]:
+            _check_secret(match["secret"], secrets)
+        elif (name := _check_name(match)) in without:
+            raise ValueError(f"{match[0]}: {name} stands for nothing here")
 
 
 def has_placeholder(text: str) -> bool:
@@ -64,16 +72,26 @@ def has_placeholder(text: str) -> bool:
     return any(not match["dollar"] for match in _PLACEHOLDER.finditer(text))
 
 
-def expand(text: str, values: Mapping[str, str], env: Mapping[str, str]) -> str:
-    """Put values in the place of placeholders. `env` holds the allowed variables only.
+def is_reference(text: str) -> bool:
+    """Say whether a text holds a reference to a secret or to the environment, so that it need not hold the secret itself."""
+    return any(match["env"] or match["secret"] for match in _PLACEHOLDER.finditer(text))
+
+
+def expand(
+    text: str, values: Mapping[str, str], env: Mapping[str, str], secrets: Mapping[str, str] | None = None
+) -> str:
+    """Put values in the place of placeholders. `env` holds the allowed variables only, `secrets` the project's.
 
     Raises:
-        ValueError: a name is unknown, or an environment variable is not allowed or not set.
+        ValueError: a name is unknown, an environment variable is not allowed or not set, or there is no such secret.
+        KeyError: a name that is known stands for nothing here.
     """
-    return _PLACEHOLDER.sub(_replacer(values, env), text)
+    return _PLACEHOLDER.sub(_replacer(values, env, secrets or {}), text)
 
 
-def _replacer(values: Mapping[str, str], env: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
+def _replacer(
+    values: Mapping[str, str], env: Mapping[str, str], secrets: Mapping[str, str]
+) -> Callable[[re.Match[str]], str]:
     def replace(match: re.Match[str]) -> str:
         if match["dollar"]:
             return "$"
@@ -81,6 +99,9 @@ def _replacer(values: Mapping[str, str], env: Mapping[str, str]) -> Callable[[re
             if match["env"] not in env:
                 raise ValueError(f"{match[0]}: the variable is not set, or not listed under `env.allow`")
             return env[match["env"]]
+        if match["secret"]:
+            _check_secret(match["secret"], tuple(secrets))
+            return secrets[match["secret"]]
         return values[_check_name(match)]
 
     return replace
@@ -118,3 +139,12 @@ def _check_env(name: str, env_allow: Sequence[str]) -> None:
         near = get_close_matches(name, env_allow, n=1)
         hint = f"did you mean {near[0]}?" if near else f"add {name} to `env.allow` in the project file"
         raise ValueError(f"${{env:{name}}}: this variable is not allowed in triggers ({hint})")
+
+
+def _check_secret(name: str, secrets: Sequence[str]) -> None:
+    from difflib import get_close_matches
+
+    if name not in secrets:
+        near = get_close_matches(name, secrets, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"say under `secrets` in the project file where {name} is kept"
+        raise ValueError(f"${{secret:{name}}}: the project has no such secret ({hint})")

@@ -17,7 +17,7 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.rounds import interval
 from interlock.core.runs import Run, RunStatus
 from interlock.core.settling import texts
-from interlock.core.telling import alert_id_of
+from interlock.core.telling import alert_id_of, page_of, told
 
 LEFT_ALONE: Final = timedelta(minutes=2)
 """How long after its time a run may wait for whoever looks after it, at least."""
@@ -128,13 +128,13 @@ def stuck(run: Run, spec: PipelineSpec, usual: timedelta, now: datetime) -> Aler
         ("runId", run.key.run_id),
         ("scheduleId", slot.schedule),
         ("status", run.status),
-    )
+    ).overlaid(page_of(run))
     return _alert(AlertType.STUCK_RUN, stuck_id(run), message, now, run=run, spec=spec, details=details)
 
 
 def _idle(run: Run, spec: PipelineSpec, threshold: timedelta, now: datetime) -> timedelta | None:
     """Return for how long a run has not moved, if that is too long."""
-    if run.doubt:
+    if run.doubt or told(run, AlertType.VERIFICATION_TROUBLE):
         return None
     match run.status:
         case RunStatus.PENDING:
@@ -171,6 +171,8 @@ def _what_holds(run: Run) -> str:
         return f"{judged}{f', blocked by {blocking}' if blocking else ''}. Nobody asks its traits any more"
     if run.status is RunStatus.TRIGGERING:
         return f"attempt {run.attempt} is being started, and its target has not answered"
+    if run.verifying is not None:
+        return f"the job of attempt {run.attempt} says that its work is done, and that is being checked"
     looks = f"the last {run.looks} looks saw nothing of it" if run.looks else "it was there when it was last looked at"
     return f"attempt {run.attempt} is the job {run.job_id or 'without a name'}; {looks}"
 

@@ -26,7 +26,7 @@ from interlock import plugins
 from interlock.codec.documents import mapping
 from interlock.codec.evaluator_protocol import failure, shown
 from interlock.core.traits import CONFINED, FailureCategory
-from interlock.evaluators.builtin.context import Builtin, Context, read_config
+from interlock.evaluators.context import Check, CheckContext, read_config
 from interlock.evaluators.inprocess import PREFIX as PYTHON
 from interlock.evaluators.inprocess import InProcessEvaluator
 from interlock.evaluators.push import PushEvaluator
@@ -51,7 +51,7 @@ class RoutingEvaluator:
     `dirs` are the project's evaluator directories, `base_url` the address to which evaluators without a file are posted.
     """
 
-    def __init__(self, context: Context, pushes: Pushes, *, dirs: Sequence[Path] = (), base_url: str = "") -> None:
+    def __init__(self, context: CheckContext, pushes: Pushes, *, dirs: Sequence[Path] = (), base_url: str = "") -> None:
         self._context = context
         self._workers = Workers(halt=context.halt)
         self._programs = SubprocessEvaluator(context.root, dirs, env_allow=context.env_allow, halt=context.halt)
@@ -119,7 +119,7 @@ class RoutingEvaluator:
     def _builtin(self, name: str, question: Question, timeout: timedelta) -> Answer:
         kind: Any = plugins.load("evaluator", name)
         config = read_config(kind.Config, mapping(question.trait.config))
-        check: Builtin = kind(config, self._context)
+        check: Check = kind(config, self._context)
         what = f"the evaluator builtin:{name}"
         # It minds the time itself; the thread is for what cannot, such as a dead network file system.
         answer = self._workers.answer(

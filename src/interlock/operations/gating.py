@@ -110,6 +110,8 @@ class _Gate:
     def _has(self, run: Run) -> bool:
         if run.status is not RunStatus.RUNNING or not is_run_by(run, GATE, self._place.hands):
             return False
+        if run.verifying is not None:
+            return False  # whoever had the leave has used it
         said = mapping(run.job_details)
         return (said.get(CLAIM), said.get(HOLDER)) == (self._asker.claim, self._asker.holder)
 

@@ -233,7 +233,8 @@ class Specs(Protocol):
 class Claim(Struct, frozen=True, kw_only=True):
     """Somebody's word that it is about to start an attempt, written before it calls.
 
-    `until` is when the call is surely over. `turn` counts the claims on one attempt: 1 for the first.
+    `until` is when the call is surely over. `turn` counts the claims on one attempt: 1 for the first. `place` is where the
+    job is started, as far as that may change.
     """
 
     run: RunKey
@@ -242,6 +243,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     at: datetime
     until: datetime
     refused: bool = False
+    place: str = ""
 
 
 class Claims(Protocol):

@@ -64,6 +64,10 @@ class Absent(enum.Enum):
 class Trigger(Protocol):
     """A way of starting jobs. Every call returns or raises within about `timeout`.
 
+    A class of triggers whose jobs are processes of this project says so by an attribute `local` that is True. All others get
+    keys in which the store has its name, so that no other store's job is taken for one of theirs, and are left alone between
+    two looks for a while (`soonest_look`).
+
     `repeatable` says that `start` may be called again under the same key without starting a second job. `watchable` says
     that `poll` can show a job's end; a job that cannot be watched reports its end itself.
     """
@@ -94,6 +98,25 @@ class Trigger(Protocol):
             TriggerError: it could not be stopped, or this trigger cannot stop jobs.
         """
         ...
+
+
+def soonest_look(trigger: Trigger) -> timedelta:
+    """Return how long a job of a trigger is left alone after its start, and at least between two looks.
+
+    A class says so by an attribute `soonest_look`. Looking at a process of this machine costs nothing; another system counts
+    the requests that it is sent.
+    """
+    left_alone: timedelta = getattr(trigger, "soonest_look", timedelta())
+    return left_alone
+
+
+def place_of(trigger: Trigger) -> str:
+    """Return where the jobs of a trigger are started, as a text that changes when that does; nothing where it cannot.
+
+    A trigger says so by an attribute `place`. What is made of the environment or of the project's settings may be another
+    system in another process, or tomorrow; that a job is not to be found there says nothing of one that was started here.
+    """
+    return str(getattr(trigger, "place", ""))
 
 
 def starts_here(trigger: Trigger) -> bool:

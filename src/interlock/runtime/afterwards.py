@@ -66,13 +66,14 @@ class Afterwards:
         return _IDLE if following is None else min(max(following - now, timedelta()), _IDLE)
 
     def _look(self, look: Look) -> None:
-        again = False
+        pause = None
         try:
-            again = not self._closed and take_a_look(look, self._hands, self._ended)
+            if not self._closed:
+                pause = take_a_look(look, self._hands, self._ended)
         except Exception:  # noqa: BLE001, S110  (it was a courtesy: the run's own look says what is wrong)
             pass
         finally:
-            self._looks.made(look, self._hands.clock.now(), again=again)
+            self._looks.made(look, self._hands.clock.now(), pause=pause)
 
     def _ended(self, told: Advanced) -> None:
         # Whoever is to be told of it should not wait for a watcher.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from interlock import plugins
 from interlock.app.channels import Alerting, Channel, Wants
+from interlock.clients.redaction import without_secrets
 from interlock.codec.documents import mapping
 from interlock.config.project import ProjectSettings, SinkSpec
 from interlock.core.alerts import AlertLevel
-from interlock.errors import ConfigError
+from interlock.errors import ConfigError, InterlockError, SecretError
 from interlock.runtime.triggers import filled
 from interlock.sinks.context import SinkContext
 
@@ -20,19 +21,29 @@ UNSAID: Final = SinkSpec(name="console", type="console", min_level=AlertLevel.WA
 """Where alerts go in a project that says nothing about them: an alert that nobody can see is none."""
 
 
-def alerting_of(settings: ProjectSettings, context: SinkContext, env: Mapping[str, str]) -> Alerting:
-    """Make the channels and subscribers of a project. `${env:NAME}` is filled in for the names that the project allows.
+def alerting_of(
+    settings: ProjectSettings, context: SinkContext, env: Mapping[str, str], secrets: Mapping[str, str]
+) -> Alerting:
+    """Make the channels and subscribers of a project. `${env:NAME}` is filled in for the names that the project allows, and
+    `${secret:NAME}` for those of its secrets.
 
     Raises:
         ConfigError: one of them cannot be used; the message says which and why.
     """
-    allowed = {name: env[name] for name in settings.env_allow if name in env}
+    filling = _Filling({name: env[name] for name in settings.env_allow if name in env}, secrets)
     return Alerting(
-        channels=tuple(_channel(spec, context, allowed) for spec in settings.sinks or (UNSAID,)),
-        subscribers=tuple((spec.name, _made(spec, context, allowed)) for spec in settings.lifecycle),
+        channels=tuple(_channel(spec, context, filling) for spec in settings.sinks or (UNSAID,)),
+        subscribers=tuple((spec.name, _made(spec, context, filling)) for spec in settings.lifecycle),
         renotify=settings.alerting.renotify,
         deliver_for=settings.alerting.deliver_for,
     )
+
+
+class _Filling(NamedTuple):
+    """What the references of a sink's configuration stand for."""
+
+    env: Mapping[str, str]
+    secrets: Mapping[str, str]
 
 
 def wants_of(settings: ProjectSettings) -> tuple[tuple[str, Wants], ...]:
@@ -40,8 +51,8 @@ def wants_of(settings: ProjectSettings) -> tuple[tuple[str, Wants], ...]:
     return tuple((spec.name, _wants(spec)) for spec in settings.sinks or (UNSAID,))
 
 
-def _channel(spec: SinkSpec, context: SinkContext, allowed: Mapping[str, str]) -> Channel:
-    sink = _made(spec, context, allowed)
+def _channel(spec: SinkSpec, context: SinkContext, filling: _Filling) -> Channel:
+    sink = _made(spec, context, filling)
     return Channel(name=spec.name, sink=sink, wants=_wants(spec), group_by=spec.group_by, group_wait=spec.group_wait)
 
 
@@ -55,13 +66,19 @@ def _wants(spec: SinkSpec) -> Wants:
     )
 
 
-def _made(spec: SinkSpec, context: SinkContext, allowed: Mapping[str, str]) -> Any:
+def _made(spec: SinkSpec, context: SinkContext, filling: _Filling) -> Any:
     kind = plugins.load("sink", spec.type)
     try:
-        config = filled(mapping(spec.config), {}, allowed)
+        config = filled(mapping(spec.config), {}, filling.env, filling.secrets)
         return kind(msgspec.convert(config, kind.Config), context)
     except KeyError as exc:
         words = f"{exc.args[0]!r} means nothing here, because an alert has no attempt to fill it from"
         raise ConfigError(f"the alert sink {spec.name!r} cannot be used: {words}; use ${{env:NAME}} only") from exc
-    except ValueError as exc:
+    except (SecretError, ValueError) as exc:
         raise ConfigError(f"the alert sink {spec.name!r} cannot be used: {exc}") from exc
+    except InterlockError:
+        raise
+    except Exception as exc:
+        # Whatever the class of a plug-in raises when it is made.
+        said = without_secrets(f"{type(exc).__name__}: {exc}")
+        raise ConfigError(f"the sink {spec.name!r} of the type {spec.type!r} cannot be made: {said}") from exc

@@ -19,12 +19,16 @@ from interlock.core.dispatching import alert_dispatch, event_dispatch
 from interlock.core.events import JobSeen, JobUnseen, Woke
 from interlock.core.ids import RunKey, start_key
 from interlock.core.runs import Run, RunStatus
-from interlock.errors import NotFound
+from interlock.errors import ConfigError, NotFound, SecretError
+from interlock.ports.triggers import Trigger, soonest_look
 from interlock.runtime.clock import Pacer
 
 FIRST_LOOK: Final = timedelta(milliseconds=30)
 LOOK_GROWTH: Final = 1.4
 SLOWEST_LOOK: Final = timedelta(seconds=1)
+FOLLOWED: Final = 5
+"""How many times as long as its trigger wants a job is left alone at the most while somebody waits for it here."""
+
 BUSY_PAUSE: Final = timedelta(seconds=1)
 
 
@@ -35,6 +39,7 @@ class Stop(enum.Enum):
     NOT_READY = "the traits say no"
     HELD = "the traits say yes, and somebody holds the start button"
     DOUBT = "only people can say how it stands"
+    UNVERIFIED = "the job says that its work is done, and that cannot be verified"
     DETACHED = "the job is running, and nobody waits for it here"
     TIMED_OUT = "the time to wait was over"
 
@@ -44,6 +49,7 @@ _STOPS: Final = {
     Rest.NOT_READY: Stop.NOT_READY,
     Rest.HELD: Stop.HELD,
     Rest.DOUBT: Stop.DOUBT,
+    Rest.UNVERIFIED: Stop.UNVERIFIED,
 }
 
 
@@ -70,7 +76,8 @@ class Driver:
         """Follow a run until it ends, is not ready or held, is in doubt, or runs with nobody to wait for it here.
 
         The last is so without `wait`, and for jobs that report their end themselves. `until` bounds the waiting. A run that
-        waits for a retry is waited for.
+        waits for a retry is waited for, and so is one whose job's work is being checked, until people were told that it
+        cannot be verified.
         """
         while True:
             if self._perform(key):
@@ -87,27 +94,49 @@ class Driver:
             self._wait(run, now, until)
 
     def catch_up(self, key: RunKey) -> bool:
-        """Do for a run what its last driver may have left undone, without waiting; say whether that changed it."""
+        """Do for a run what its last driver may have left undone, without waiting; say whether that changed it.
+
+        The checks of a job's work may take long: where a watcher is at work, they are left to it.
+        """
         before = self._run(key)
+        if before.verifying is not None and self._is_watched():
+            return False
         changed = self._perform(key)
         run = self._run(key)
-        if run.status is RunStatus.RUNNING:
+        if _is_looked_at(run):
             self._look(run)
-        elif not changed and run.due_at is not None and self._hands.clock.now() >= run.due_at:
-            self._told((advance(key, Woke(at=self._hands.clock.now()), self._hands.store),))
+        elif not changed:
+            self._wake(run)
+        if before.verifying is not None:
+            while self._perform(key):
+                pass  # the checks are asked, and what they say is told: nobody else may be there to do it
         return self._run(key).version != before.version
 
     def _detached(self, run: Run, *, wait: bool) -> Stop | None:
         if run.status is not RunStatus.RUNNING:
             return None
-        return None if wait and self._watchable(run) else Stop.DETACHED
+        return None if wait and (run.verifying is not None or self._watchable(run)) else Stop.DETACHED
 
     def _watchable(self, run: Run) -> bool:
+        trigger = self._trigger(run)
+        return trigger is None or trigger.watchable
+
+    def _trigger(self, run: Run) -> Trigger | None:
+        """Return the trigger of a running job; None while it cannot be made, which every look finds out for itself."""
         spec = self._hands.store.spec(run.spec_digest).trigger
         if spec is None:
-            return False
+            return None
         job = job_of(run.key, run.attempt, start_key(run.key.run_id, run.attempt))
-        return self._hands.trigger_for(spec, job).watchable
+        try:
+            return self._hands.trigger_for(spec, job)
+        except (ConfigError, SecretError):
+            return None
+
+    def _is_watched(self) -> bool:
+        from interlock.runtime.leases import WATCHER  # most runs end without any checks
+
+        now = self._hands.clock.now()
+        return any(now < each.until for each in self._hands.members.members(WATCHER))
 
     def _run(self, key: RunKey) -> Run:
         run = self._hands.store.run(key)
@@ -134,19 +163,36 @@ class Driver:
         return bool(changed)
 
     def _wait(self, run: Run, now: datetime, until: datetime | None) -> None:
-        if run.status is RunStatus.RUNNING:
-            due = now + self._pause
+        looked_at = _is_looked_at(run)
+        if looked_at:
+            due = now + self._patience(run)
         else:
             due = now + BUSY_PAUSE if run.due_at is None else min(run.due_at, now + BUSY_PAUSE)
         self._pacer.until(due if until is None else min(due, until))
-        if run.status is RunStatus.RUNNING:
+        if looked_at:
             self._look(run)
-        elif run.due_at is not None and self._hands.clock.now() >= run.due_at:
-            self._told((advance(run.key, Woke(at=self._hands.clock.now()), self._hands.store),))
+        else:
+            self._wake(run)
+
+    def _patience(self, run: Run) -> timedelta:
+        """Return how long to leave the job alone now: longer each time, and as long as its trigger wants."""
+        spec, trigger = self._hands.store.spec(run.spec_digest).trigger, self._trigger(run)
+        soonest, longest = timedelta(), SLOWEST_LOOK
+        if spec is not None and trigger is not None:
+            alone = soonest_look(trigger)
+            soonest = min(alone, spec.poll_interval)
+            longest = max(SLOWEST_LOOK, min(alone * FOLLOWED, spec.poll_interval))
+        pause = min(max(self._pause, soonest), longest)
+        self._pause = pause * LOOK_GROWTH
+        return pause
+
+    def _wake(self, run: Run) -> None:
+        now = self._hands.clock.now()
+        if run.due_at is not None and now >= run.due_at:
+            self._told((advance(run.key, Woke(at=now), self._hands.store),))
 
     def _look(self, run: Run) -> None:
         # Looking from here writes nothing while the job runs: a second's patience must not cost a line in the journal.
-        self._pause = min(self._pause * LOOK_GROWTH, SLOWEST_LOOK)
         seen = check_job(run.key, CheckJob(attempt=run.attempt, look=run.looks), self._hands)
         if isinstance(seen, Silence) or (isinstance(seen, JobSeen) and not run.looks):
             return
@@ -155,3 +201,8 @@ class Driver:
         self._told((advance(run.key, seen, self._hands.store),))
         if isinstance(seen, JobUnseen):
             self._told((advance(run.key, Woke(at=self._hands.clock.now()), self._hands.store),))
+
+
+def _is_looked_at(run: Run) -> bool:
+    """Say whether looks show how the run goes on. When its job says that its work is done, the checks of that do."""
+    return run.status is RunStatus.RUNNING and run.verifying is None

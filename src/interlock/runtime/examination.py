@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Final, NamedTuple
 
+from interlock import plugins
 from interlock.app.watch_views import WATCHDOG, WATCHER, MemberView, attendance
 from interlock.config.project import Project
 from interlock.core.times import format_duration, zone
@@ -72,6 +73,7 @@ def examine_machine() -> Iterator[Finding]:
     listed = f"installed: {', '.join(there) or 'none'}; not installed: {', '.join(missing) or 'none'}"
     advice = f"only if a pipeline needs it: pip install 'interlock[{','.join(missing)}]'" if missing else ""
     yield Finding("extras", Outcome.OK, listed, advice)
+    yield from _plugins()
     try:
         zone("America/New_York")
         yield Finding("time-zones", Outcome.OK, "the time zone database is there")
@@ -96,6 +98,25 @@ def examine_project(
         yield Finding("environment", Outcome.WARN, message, "set them, or remove them from env.allow")
     else:
         yield Finding("environment", Outcome.OK, "every variable of env.allow is set")
+
+
+def _plugins() -> Iterator[Finding]:
+    """Say what other distributions bring, and what of it cannot be used; nothing where nobody brings anything."""
+    usable: list[str] = []
+    troubles: dict[str, None] = {}  # two who claim one name are one trouble
+    for kind, name, owner in plugins.outsiders():
+        try:
+            plugins.load(kind, name)
+            usable.append(f"{kind} {name} of {owner}")
+        except ConfigError as exc:
+            troubles[str(exc)] = None
+    if usable:
+        yield Finding("plugins", Outcome.OK, f"installed: {', '.join(usable)}")
+    for trouble in troubles:
+        yield Finding("plugins", Outcome.WARN, trouble)
+    for words in plugins.shadowing():
+        what, _, advice = words.partition(": ")
+        yield Finding("plugins", Outcome.WARN, what, advice)
 
 
 def _files(project: Project, problems: Sequence[Problem]) -> Finding:

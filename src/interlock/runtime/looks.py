@@ -2,7 +2,7 @@
 
 A job of two seconds should not count as running for thirty. A look writes nothing while the job runs, so patience costs no
 line in the journal; and as each look comes later than the one before by a part of what has passed, a job costs about fifteen
-of them, however long it takes.
+of them, however long it takes. Jobs of other systems are left alone for longer, as their triggers say.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from interlock.core.commands import CheckJob
 from interlock.core.events import JobFinished, JobVanished
 from interlock.core.ids import RunKey, start_key
 from interlock.core.runs import RunStatus
+from interlock.ports.triggers import soonest_look
 
 FIRST: Final = timedelta(milliseconds=50)
 GROWTH: Final = 1.4
@@ -72,30 +73,35 @@ class Looks:
             self._making += len(found)
             return found
 
-    def made(self, look: Look, now: datetime, *, again: bool) -> None:
-        """Give a look back, to be made again a little later."""
+    def made(self, look: Look, now: datetime, *, pause: timedelta | None) -> None:
+        """Give a look back, to be made again after a pause; None: it is not wanted again."""
         with self._lock:
             self._making -= 1
-            if again:
-                pause = look.pause * GROWTH
+            if pause is not None:
                 heapq.heappush(self._heap, Look(now + pause, look.key, look.attempt, pause))
 
 
-def take_a_look(look: Look, hands: Hands, told: Callable[[Advanced], None]) -> bool:
-    """Make one look, and tell the run if its job has ended; say whether another one is wanted."""
+def take_a_look(look: Look, hands: Hands, told: Callable[[Advanced], None]) -> timedelta | None:
+    """Make one look, and tell the run if its job has ended; return how long to wait for the next one, if it is wanted.
+
+    One that comes sooner than the trigger wants it is not made, and put off.
+    """
     run = hands.store.run(look.key)
     if run is None or run.status is not RunStatus.RUNNING or run.attempt != look.attempt or run.doubt:
-        return False
+        return None
     spec = hands.store.spec(run.spec_digest).trigger
     if spec is None or look.pause >= spec.poll_interval:
-        return False
+        return None
     job = job_of(run.key, run.attempt, start_key(run.key.run_id, run.attempt))
-    if not hands.trigger_for(spec, job).watchable:
-        return False
+    trigger = hands.trigger_for(spec, job)
+    if not trigger.watchable:
+        return None
+    if look.pause < (soonest := soonest_look(trigger)):
+        return soonest
     seen = perform(look.key, CheckJob(attempt=look.attempt, look=run.looks), hands)
     if isinstance(seen, Silence):
-        return False
+        return None
     if isinstance(seen, JobFinished | JobVanished):
         told(advance(look.key, seen, hands.store))
-        return False
-    return True
+        return None
+    return look.pause * GROWTH

@@ -13,7 +13,7 @@ from interlock.core.traits import Origin
 from interlock.errors import TriggerError
 from interlock.ports.evaluators import Answer, Evaluator, Question
 from interlock.ports.telemetry import Step, StepKind, Telemetry
-from interlock.ports.triggers import Job, JobHandle, JobReport, Trigger, starts_here
+from interlock.ports.triggers import Job, JobHandle, JobReport, Trigger, place_of, soonest_look, starts_here
 
 if TYPE_CHECKING:
     from interlock.ports.triggers import Absent
@@ -57,6 +57,12 @@ class MeasuredTrigger:
         self.repeatable = real.repeatable
         self.watchable = real.watchable
         self.startable = starts_here(real)
+        self.soonest_look = soonest_look(real)
+
+    @property
+    def place(self) -> str:
+        """Where its jobs are started."""
+        return place_of(self._real)
 
     def start(self, job: Job, *, timeout: timedelta) -> JobHandle:
         """Start; see `Trigger.start`."""

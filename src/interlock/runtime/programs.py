@@ -51,7 +51,7 @@ def _evaluators(project: Project) -> Iterator[_Call]:
     dirs = tuple(map(str, project.settings.evaluator_dirs))
     places = (str(project.root), *dirs)
     for loaded in project.pipelines.values():
-        for trait in loaded.spec.traits:
+        for trait in loaded.spec.checks:
             word = trait.evaluator[0]
             if word.startswith(CONFINED):
                 yield _Call(word.removeprefix(CONFINED), dirs)

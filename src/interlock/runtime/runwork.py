@@ -245,16 +245,16 @@ class RunWork:
         """Make the looks whose time has come."""
         for each in self.looks.due(now):
             if not self._station.lanes.starts.submit(owner_of(each.key), partial(self._look, each)):
-                self.looks.made(each, now, again=False)
+                self.looks.made(each, now, pause=None)
 
     def _look(self, look: Look) -> None:
-        again = False
+        pause = None
         try:
-            again = take_a_look(look, self._station.hands, self._seen)
+            pause = take_a_look(look, self._station.hands, self._seen)
         except Exception:  # noqa: BLE001, S110  (it was a courtesy: the run's own look says what is wrong)
             pass
         finally:
-            self.looks.made(look, self._station.hands.clock.now(), again=again)
+            self.looks.made(look, self._station.hands.clock.now(), pause=pause)
             self._station.poke()
 
     def _seen(self, told: Advanced) -> None:

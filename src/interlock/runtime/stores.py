@@ -8,18 +8,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from interlock import plugins
+from interlock.clients.redaction import without_secrets
+from interlock.clients.texts import Redactor
+from interlock.codec.documents import mapping
 from interlock.config.project import Project, ProjectSettings
-from interlock.errors import ConfigError, MissingExtra, StoreEmpty, StoreError
+from interlock.config.stores import OtherStoreSpec
+from interlock.errors import ConfigError, InterlockError, MissingExtra, StoreEmpty, StoreError
 from interlock.runtime.closing import OpenKernel
-from interlock.stores.kernel import Kernel
+from interlock.stores.kernel import Kernel, StoreContext, StorePlugin
 from interlock.stores.state import refuse_closed
 
 _VARIABLE: Final = re.compile(r"\$\{env:([A-Za-z_]\w*)\}", re.ASCII)
+_VERBS: Final = ("get", "commit", "rows", "due", "listing", "purge", "ping", "close")
 
 if TYPE_CHECKING:
     from interlock.stores.dynamodb.options import DynamoOptions
@@ -34,7 +40,7 @@ def open_kernel(project: Project, *, read_only: bool = False, env: Mapping[str, 
         StoreError: it cannot be opened, or is closed; the message says why and what to do.
         StoreEmpty: it is opened for reading only, and nothing has been written yet.
         MissingExtra: what the provider stands on is not installed.
-        ConfigError: the project file names a variable that is not set.
+        ConfigError: the project file names a variable that is not set, or a plug-in that cannot be used.
     """
     kernel = open_even_closed(project, read_only=read_only, env=env)
     try:
@@ -54,7 +60,7 @@ def open_even_closed(project: Project, *, read_only: bool = False, env: Mapping[
         StoreError: it cannot be opened; the message says why and what to do.
         StoreEmpty: it is opened for reading only, and nothing has been written yet.
         MissingExtra: what the provider stands on is not installed.
-        ConfigError: the project file names a variable that is not set.
+        ConfigError: the project file names a variable that is not set, or a plug-in that cannot be used.
     """
     settings = project.settings
     environ = os.environ if env is None else env
@@ -74,7 +80,9 @@ def open_even_closed(project: Project, *, read_only: bool = False, env: Mapping[
             from interlock.stores.dynamodb.kernel import DynamoKernel
 
             return DynamoKernel(dynamo_options(settings), read_only=read_only)
-    return _sqlite(settings.sqlite_path, read_only=read_only)
+        case "sqlite":
+            return _sqlite(settings.sqlite_path, read_only=read_only)
+    return _other(_spec_of(settings), environ, read_only=read_only)
 
 
 def open_to_read(project: Project) -> Kernel:
@@ -100,14 +108,20 @@ def named(settings: ProjectSettings) -> str:
             return f"PostgreSQL at {_host_of(settings.postgres.dsn)}, schema {settings.postgres.schema}"
         case "dynamodb":
             return f"the DynamoDB table {settings.dynamodb.table_name}"
-    return str(settings.sqlite_path)
+        case "sqlite":
+            return str(settings.sqlite_path)
+    spec = _spec_of(settings)
+    try:
+        return without_secrets(_made(spec, mapping(spec.config)).named())
+    except Exception:  # noqa: BLE001  (whatever a plug-in of somebody else's raises: what is wrong is told when it is opened)
+        return f"the store {spec.name}"
 
 
 def moved_to(project: Project, provider: str) -> Project:
     """Return the project as it is with another provider.
 
     Raises:
-        ConfigError: it is the provider already, or the project file does not say where the other one is.
+        ConfigError: it is the provider already, nobody knows it, or the project file does not say where it is.
     """
     settings = project.settings
     if provider == settings.provider:
@@ -124,7 +138,17 @@ def moved_to(project: Project, provider: str) -> Project:
         raise ConfigError(
             f"the project file does not say where {provider} is: add {key}, and leave `provider` as it is"
         )
-    return replace(project, settings=msgspec.structs.replace(settings, provider=provider))
+    others = settings.other_stores
+    if provider not in plugins.PROVIDERS and provider not in [spec.name for spec in others]:
+        spec = OtherStoreSpec(name=provider, root=project.root)
+        try:
+            msgspec.convert({}, plugins.load("store", provider).Config)
+        except ValueError as exc:
+            raise ConfigError(
+                f"the project file does not say where {provider} is: add a block {provider!r}, and leave `provider` as it is"
+            ) from exc
+        others = (*others, spec)
+    return replace(project, settings=msgspec.structs.replace(settings, provider=provider, other_stores=others))
 
 
 def redis_options(settings: ProjectSettings, env: Mapping[str, str]) -> RedisOptions:
@@ -199,6 +223,59 @@ def filled_in(text: str, key: str, env: Mapping[str, str]) -> str:
 def _require(provider: str, module: str, extra: str) -> None:
     if find_spec(module) is None:
         raise MissingExtra(f"the provider {provider}", extra)
+
+
+def _spec_of(settings: ProjectSettings) -> OtherStoreSpec:
+    found = [spec for spec in settings.other_stores if spec.name == settings.provider]
+    if not found:
+        raise plugins.unknown("store", settings.provider)
+    return found[0]
+
+
+def _made(spec: OtherStoreSpec, config: dict[str, Any]) -> StorePlugin:
+    kind = plugins.load("store", spec.name)
+    try:
+        store: StorePlugin = kind(msgspec.convert(config, kind.Config), StoreContext(root=spec.root))
+    except ValueError as exc:
+        raise ConfigError(f"{spec.name} of the project file cannot be used: {exc}") from exc
+    return store
+
+
+def _other(spec: OtherStoreSpec, env: Mapping[str, str], *, read_only: bool) -> Kernel:
+    """Open the store of a plug-in, and let nothing out of it that is no error of ours, or holds a secret it was given."""
+    config = mapping(spec.config)
+    hidden = Redactor({env[name]: f"${{{name}}}" for name in _variables(config) if name in env})
+    filled = _filled(config, spec.name, env)
+    try:
+        kernel = _made(spec, filled).open(read_only=read_only)
+    except InterlockError:
+        raise
+    except Exception as exc:  # noqa: BLE001  (whatever a plug-in of somebody else's raises)
+        said = without_secrets(hidden(f"{type(exc).__name__}: {exc}"))
+        owner = plugins.owner_of("store", spec.name)
+        raise StoreError(f"the store {spec.name} of the distribution {owner} cannot be opened: {said}") from None
+    absent = [verb for verb in _VERBS if not callable(getattr(kernel, verb, None))]
+    if absent:
+        owner = plugins.owner_of("store", spec.name)
+        raise ConfigError(
+            f"the store {spec.name!r} of the distribution {owner} cannot be used: what it opens has no {absent[0]!r}. "
+            f"Tell whoever makes {owner}, or use another provider"
+        )
+    return kernel
+
+
+def _filled(value: Any, key: str, env: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return filled_in(value, key, env)
+    if isinstance(value, list):
+        return [_filled(item, f"{key}[{index}]", env) for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {name: _filled(item, f"{key}.{name}", env) for name, item in value.items()}
+    return value
+
+
+def _variables(value: Any) -> tuple[str, ...]:
+    return tuple(_VARIABLE.findall(msgspec.json.encode(value).decode()))
 
 
 def _sqlite(path: Path, *, read_only: bool) -> Kernel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from interlock.app.hands import Catalog
 from interlock.core.ids import Slot
 from interlock.core.schedules import exclusion, window_of
-from interlock.evaluators.builtin.context import UpstreamRun
+from interlock.evaluators.context import UpstreamRun
 from interlock.ports.clock import Clock
 from interlock.stores.repository import Repository
 

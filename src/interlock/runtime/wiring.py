@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from interlock.app.channels import Alerting
 from interlock.app.hands import Hands
+from interlock.clients.aws import AwsDoor
 from interlock.config.project import Project
-from interlock.evaluators.builtin.context import Context
+from interlock.evaluators.context import CheckContext
 from interlock.ports.telemetry import SILENT, Telemetry
 from interlock.ports.triggers import Trigger
 from interlock.runtime.afterwards import Afterwards
 from interlock.runtime.catalog import FileCatalog
 from interlock.runtime.channels import alerting_of
 from interlock.runtime.clock import SystemClock
+from interlock.runtime.keyed import StoreName
 from interlock.runtime.observing import Observers
 from interlock.runtime.pool import Pool
 from interlock.runtime.registered import Registry
 from interlock.runtime.ringing import RingingKernel
+from interlock.runtime.secrets import Secrets
 from interlock.runtime.stores import open_kernel
 from interlock.runtime.triggers import TriggerFactory
 from interlock.runtime.upstream import UpstreamRuns
@@ -132,10 +135,7 @@ class Interlock:
             self.registrations = RegistrationRows(self.kernel)
             self.registry = Registry(self.catalog, self.kernel)
             self.registry.follow()
-            self._http = LazyHttp(allowed_addresses(project))
-            stack.callback(self._http.close)
-            # Evaluators have a client of their own: when Interlock stops, questions are broken off and starts are not.
-            self._asking = LazyHttp(allowed_addresses(project))
+            self._reach_out(stack)
             self._evaluator = self._routing()
             self.hands = self._hands(stack)
             self._observe(measured=measured)
@@ -180,8 +180,10 @@ class Interlock:
             ConfigError: one of them cannot be used.
         """
         threads = ThreadRows(self.kernel)
-        context = SinkContext(stream=self._stream, root=self.project.root, http=self._http, threads=threads)
-        return alerting_of(project.settings, context, self.env)
+        context = SinkContext(
+            stream=self._stream, root=self.project.root, http=self._http, aws=self._aws, threads=threads
+        )
+        return alerting_of(project.settings, context, self.env, self._secrets)
 
     def measured(self, trigger: Trigger, kind: str) -> Trigger:
         """Return a trigger that was made elsewhere, measured like all others where anybody measures."""
@@ -215,6 +217,16 @@ class Interlock:
             trigger_for=measured_triggers(hands.trigger_for, telemetry),
         )
 
+    def _reach_out(self, stack: ExitStack) -> None:
+        settings = self.project.settings
+        self._http = LazyHttp(allowed_addresses(self.project))
+        stack.callback(self._http.close)
+        # Evaluators have a client of their own: when Interlock stops, questions are broken off and starts are not.
+        self._asking = LazyHttp(allowed_addresses(self.project))
+        self._aws = AwsDoor(settings.aws)
+        stack.callback(self._aws.close)
+        self._secrets = Secrets(settings.secrets, self.env, self._aws, self.clock)
+
     def _hands(self, stack: ExitStack) -> Hands:
         pool = Pool()
         stack.callback(pool.close)
@@ -228,7 +240,7 @@ class Interlock:
             members=MemberRows(self.kernel),
             catalog=self.catalog,
             evaluator=self._evaluator,
-            trigger_for=TriggerFactory(self._trigger_context(), self.env),
+            trigger_for=TriggerFactory(self._trigger_context(), self.env, self._secrets, StoreName(self.kernel)),
             together=pool,
             alerting=self.alerting_of(self.project),
         )
@@ -237,7 +249,7 @@ class Interlock:
         from interlock.evaluators.router import RoutingEvaluator
 
         settings = self.project.settings
-        context = Context(
+        context = CheckContext(
             clock=self.clock,
             root=self.project.root,
             runs=UpstreamRuns(self.store, self.catalog, self.clock),
@@ -256,7 +268,10 @@ class Interlock:
             root=self.project.root,
             env_allow=self.project.settings.env_allow,
             http=self._http,
+            aws=self._aws,
             public_url=self.project.settings.server.public_url,
+            known_secrets=self._secrets.known,
+            now=self.clock.now,
         )
 
 

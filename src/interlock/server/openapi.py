@@ -106,6 +106,7 @@ def _divided(kind: Kind, asked: Schema) -> tuple[list[Schema], Schema | None]:
     if kind.endpoint.method in _BODILESS:
         parameters += [_parameter("query", name, each, needed=name in required) for name, each in properties.items()]
         return parameters, None
+    parameters += [_parameter("query", name, properties[name], needed=False) for name in kind.endpoint.addressed]
     if not properties:
         return parameters, None
     if kind.endpoint.document:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from interlock.clients.links import page_of
 from interlock.core.alerts import AlertLevel, Notice, NoticeKind
+from interlock.core.telling import JOB_URL
 from interlock.errors import SinkError
 from interlock.sinks.context import SinkContext
 from interlock.sinks.turns import Turns
@@ -57,7 +59,8 @@ def _line(notice: Notice, *, coloured: bool) -> str:
         over = notice.kind is NoticeKind.RESOLVED
         mark = f"{_GREEN if over else _COLOURS[notice.alert.level]}{mark}{_PLAIN}"
     slot = notice.alert.slot
-    words = (mark, f"[{slot.pipeline}]" if slot else "", _message(notice), others(notice))
+    page = page_of(notice.alert.details, JOB_URL)
+    words = (mark, f"[{slot.pipeline}]" if slot else "", _message(notice), page, others(notice))
     return " ".join(word for word in words if word) + "\n"
 
 

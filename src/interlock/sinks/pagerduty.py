@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from interlock.clients.links import page_of
 from interlock.clients.texts import cleaned
 from interlock.codec.alerts import notice_object
 from interlock.core.alerts import AlertLevel, Notice, NoticeKind
+from interlock.core.telling import JOB_URL
 from interlock.errors import MissingExtra, SinkError
 from interlock.sinks.context import SinkContext
 from interlock.sinks.posting import Receiver, secrets_in
@@ -83,6 +85,8 @@ class PagerDutySink:
         else:
             event["client"] = "Interlock"
             event["payload"] = self._payload(notice)
+            if page := page_of(notice.alert.details, JOB_URL):
+                event["links"] = [{"href": page, "text": "The job's own page"}]
         body = msgspec.json.encode(event)
         reply = self._receiver.post(body, within=min(timeout, timedelta(seconds=self._config.timeout)))
         if reply.status != _TAKEN:

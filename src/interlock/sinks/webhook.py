@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
+from interlock.clients.signing import signed
 from interlock.codec.alerts import lifecycle_json, notice_json
 from interlock.core.alerts import LifecycleEvent, Notice
 from interlock.errors import MissingExtra
@@ -65,19 +65,9 @@ class WebhookSink:
         headers = {**self._config.headers, "content-type": "application/json"}
         headers |= {name: quote(text, safe=_AS_IT_IS, errors="replace") for name, text in named.items()}
         if self._config.secret:
-            stamp = str(int(at.timestamp()))
-            headers["x-interlock-timestamp"] = stamp
-            headers["x-interlock-signature"] = signature(self._config.secret, stamp, body)
+            # At the notice's own instant, so that a repeated delivery of it is the same bytes.
+            headers |= signed(self._config.secret, at, body)
         self._receiver.post(body, headers=headers, within=min(timeout, timedelta(seconds=self._config.timeout)))
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Return `sha256=` and the HMAC-SHA256, in hex, of the timestamp, a full stop and the body.
-
-    The timestamp is the notice's own, in seconds since 1970: a receiver that refuses old ones is safe from replays, and a
-    repeated delivery of one notice is the same bytes.
-    """
-    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, "sha256").hexdigest()
 
 
 if TYPE_CHECKING:

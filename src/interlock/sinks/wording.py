@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from interlock.clients.links import page_of
 from interlock.clients.texts import cleaned
 from interlock.core.alerts import Alert, AlertLevel, Notice, NoticeKind
+from interlock.core.telling import JOB_URL
 
 LEVELS: Final = {AlertLevel.ERROR: "ERROR", AlertLevel.WARNING: "WARN", AlertLevel.INFO: "INFO"}
 ITSELF: Final = "interlock"
@@ -55,12 +57,15 @@ def _facts(notice: Notice) -> Iterator[str]:
         yield f"slot: {alert.slot}"
     if alert.run_id:
         yield cleaned(f"run: {alert.run_id}", _LONGEST_ITEM)
+    page = page_of(alert.details, JOB_URL)
+    if page:
+        yield f"job: {page}"
     yield f"type: {alert.alert_type.value}, since {moment(alert.at)}"
     if alert.owner:
         yield cleaned(f"owner: {alert.owner}", _LONGEST_ITEM)
     if alert.tier:
         yield f"tier: {alert.tier}"
-    yield from _shortened(f"{key}: {text}" for key, text in alert.details.pairs)
+    yield from _shortened(f"{key}: {text}" for key, text in alert.details.pairs if key != JOB_URL or not page)
     if notice.folded:
         yield f"this also holds up {len(notice.folded)} more:"
         yield from _shortened(_item(other) for other in notice.folded)

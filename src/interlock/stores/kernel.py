@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from msgspec import Struct
@@ -146,6 +147,35 @@ class Kernel(Protocol):
 
     def close(self) -> None:
         """Let go of everything. Commits already accepted are finished first; later calls raise `StoreUnavailable`."""
+        ...
+
+
+class StoreContext(Struct, frozen=True, kw_only=True):
+    """What a store of a plug-in's is given besides its configuration: `root` is the project's directory, absolute."""
+
+    root: Path
+
+
+class StorePlugin(Protocol):
+    """A store that outsiders bring: a class with a `Config`, made of that and a `StoreContext`.
+
+    Making one touches nothing. It is made to be named, too: then texts of its configuration hold `${env:NAME}` as they were
+    written, and no values.
+    """
+
+    def open(self, *, read_only: bool) -> Kernel:
+        """Open the store, and make it when it is missing, unless it is opened for reading only.
+
+        Raises:
+            StoreEmpty: it is opened for reading only, and nothing has been written yet. Nothing is made then.
+            StoreTooNew: a later version wrote it; it is left untouched.
+            StoreUnavailable: trying again can help.
+            StoreError: it cannot be opened; the message says why and what to do.
+        """
+        ...
+
+    def named(self) -> str:
+        """Say where the store is, for people, without any secret."""
         ...
 
 

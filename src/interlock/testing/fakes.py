@@ -80,7 +80,10 @@ class FakeTrigger:
     ) -> None:
         self.repeatable = repeatable
         self.watchable = watchable
+        self.soonest_look = timedelta()
+        self.looks = 0
         self.remembers = remembers
+        self.place = ""
         self.calls: list[str] = []
         self.jobs: dict[str, list[JobState]] = {}
         self.cancelled: list[str] = []
@@ -133,6 +136,7 @@ class FakeTrigger:
 
     def poll(self, job: Job, handle: JobHandle, *, timeout: timedelta) -> JobReport:  # noqa: ARG002  (the port's shape)
         """Say how the job stands."""
+        self.looks += 1
         if self.poll_trouble is not None:
             raise self.poll_trouble
         with self._lock:

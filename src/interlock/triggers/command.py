@@ -83,6 +83,7 @@ class CommandTrigger:
     """
 
     Config = CommandConfig
+    local = True
     repeatable = True
     watchable = True
 

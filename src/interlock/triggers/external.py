@@ -21,6 +21,7 @@ class ExternalTrigger:
     """Gives leave, and waits for word: `interlock ping`, `interlock complete` or the job itself tells how it ended."""
 
     Config = ExternalConfig
+    local = True
     repeatable = True
     watchable = False
 

@@ -157,6 +157,7 @@ class ForegroundTrigger:
     """Starts the command of a stage; without one it only looks at commands, and stops them."""
 
     Config = ForegroundConfig
+    local = True
     repeatable = False
     watchable = True
 

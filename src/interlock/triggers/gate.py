@@ -38,6 +38,7 @@ class GateTrigger:
     """Gives leave to one asker; without one it only looks at what leave was given."""
 
     Config = GateConfig
+    local = True
     repeatable = True
     watchable = False
 

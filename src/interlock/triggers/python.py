@@ -44,6 +44,7 @@ class PythonTrigger:
     """Runs a function under a supervisor, so that its outcome survives the death of Interlock and it can be stopped."""
 
     Config = PythonConfig
+    local = True
     repeatable = True
     watchable = True
 

@@ -26,6 +26,7 @@ from interlock.api.contract import (
     in_path,
     travelling,
 )
+from interlock.api.running import CompleteRun
 from interlock.api.wire import decode_answer, decode_bare, encode_answer, encode_bare
 from interlock.errors import Invalid, ServerUnavailable
 from interlock.operations.performing import function_of
@@ -120,6 +121,20 @@ def test_a_name_that_no_request_knows_is_refused_and_the_nearest_is_told(kind: A
     query, body = (there, None) if kind.endpoint.method in ("GET", "DELETE") else ({}, there)
     with pytest.raises(Invalid, match=wrong):
         arrived(kind, path, query, body)
+
+
+def test_an_address_may_say_which_attempt_a_report_is_about() -> None:
+    """G2: who is given the address need not know of attempts, and a late report is none of the next one."""
+    path, query = {"runId": "orders:daily:2026-03-07:1"}, {"attempt": "2"}
+    wanted = CompleteRun(run_id=path["runId"], status="failed", attempt=2)
+    assert arrived(CompleteRun, path, query, {"status": "failed"}) == wanted
+    assert arrived(CompleteRun, path, query, {"status": "failed", "attempt": 2}) == wanted
+    with pytest.raises(Invalid, match="attempt: the address says 2, and the body another"):
+        arrived(CompleteRun, path, query, {"status": "failed", "attempt": 1})
+    with pytest.raises(Invalid, match="attempt: "):
+        arrived(CompleteRun, path, {"attempt": "two"}, {"status": "failed"})
+    with pytest.raises(Invalid, match="'status' is no query parameter"):
+        arrived(CompleteRun, path, {"status": "failed"}, {})
 
 
 @pytest.mark.parametrize("body", [[], "x", 1, True, [{}]])

@@ -19,7 +19,8 @@ from interlock.core.commands import (
 from interlock.core.ids import CommandId
 from interlock.core.pipelines import Mode
 from interlock.core.runs import Cause, RunStatus
-from interlock.testing.builders import NOON, a_slot, a_spec
+from interlock.core.traits import TraitStatus
+from interlock.testing.builders import NOON, a_slot, a_spec, a_trait
 
 KEY = Bench().key
 ID = CommandId(f"{KEY.run_id}/99/0")
@@ -40,6 +41,14 @@ def test_a_shadow_run_goes_through_its_whole_life_and_starts_nothing() -> None:
     kinds = bench.told()
     for kind in ("WOULD_START", "WOULD_NOTIFY_DOWNSTREAM", "WOULD_PUBLISH"):
         assert kinds.count(kind) == 1
+
+
+def test_a_job_that_nobody_started_left_nothing_behind_to_be_checked() -> None:
+    """What its checks would find now is the work of somebody else, or none: it would say no for no fault of the pipeline."""
+    bench = Bench(a_spec(mode=Mode.SHADOW, verify=(a_trait("rows"),)))
+    bench.evaluator.script("rows", TraitStatus.FAIL)
+    assert bench.to_the_end().status is RunStatus.COMPLETED
+    assert bench.evaluator.asked("rows") == 0
 
 
 @pytest.mark.parametrize(

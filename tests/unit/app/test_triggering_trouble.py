@@ -129,7 +129,7 @@ def test_a_trigger_that_cannot_be_made_is_a_permanent_failure_and_closed_for_oth
     assert isinstance(told, TriggerFailed)
     assert (told.category, told.reason) == (
         FailureCategory.PERMANENT,
-        "the trigger could not be made: ConfigError: TOKEN is not set",
+        "the trigger could not be made: TOKEN is not set",
     )
     assert start_job(bench.key, command, _broken(bench)) == told, "after a crash it says the same"
     assert isinstance(start_job(bench.key, command, bench.hands), StartRefused)

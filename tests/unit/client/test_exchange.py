@@ -69,7 +69,7 @@ REPEATED: tuple[Request[Any], ...] = (
     EVALUATE,
     Runs(pipeline_id="orders"),
     Alerts(),
-    CompleteRun(run_id="r", status="success"),
+    CompleteRun(run_id="r", status="success", attempt=1),
     PushTrait(pipeline_id="p", trait_type="t", status=TraitStatus.PASS),
     PutSensor(pipeline_id="p", key="k", data={}),
     IncrementSensor(pipeline_id="p", key="k", field="f", delivery_id="d"),
@@ -78,6 +78,7 @@ REPEATED: tuple[Request[Any], ...] = (
 ASKED_ONCE: tuple[Request[Any], ...] = (
     Run(pipeline_id="orders"),
     CancelRun(run_id="r", reason="x"),
+    CompleteRun(run_id="r", status="success"),
     IncrementSensor(pipeline_id="p", key="k", field="f"),
     OpenGate(pipeline_id="p"),
 )

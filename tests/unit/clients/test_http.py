@@ -271,6 +271,17 @@ def test_only_whole_http_urls_are_used(client: HttpClient, url: str) -> None:
         client.send("GET", url, timeout=LONG)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_break_behind_a_secret_is_told_with_its_header_and_nobody_is_asked(client: HttpClient, end: str) -> None:
+    with (
+        RawServer(reply("200 OK")) as server,
+        pytest.raises(HttpForbidden, match="'authorization' holds a line break") as caught,
+    ):
+        client.send("POST", server.url, headers={"Authorization": f"Bearer keep-this-quiet{end}"}, timeout=LONG)
+    assert server.requests == []
+    assert "quiet" not in str(caught.value)
+
+
 @pytest.mark.parametrize("header", ["a\r\nX-Evil: 1", "a\x00b", "snowman ☃"])
 def test_a_header_that_would_split_the_request_is_refused(client: HttpClient, header: str) -> None:
     with RawServer(reply()) as server:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +52,31 @@ def test_no_secret_survives(secrets: list[str], text: str) -> None:
 
 def test_texts_too_short_to_be_secrets_stay() -> None:
     assert redacted("a 1 b", ["1", ""]) == "a 1 b"
+
+
+@pytest.mark.parametrize(
+    ("secret", "repeated", "shown"),
+    [
+        ('open "sesame"\nnow', r'{"error": "no open \"sesame\"\nnow"}', '{"error": "no ***"}'),
+        ("BEGIN\nMIIBVgIBADAN\nEND\n", "line 2 is bad: MIIBVgIBADAN", "line 2 is bad: ***"),
+        ("hunter2 & co", "no token=hunter2+%26+co", "no token=***"),
+    ],
+)
+def test_a_secret_is_found_as_targets_repeat_it(secret: str, repeated: str, shown: str) -> None:
+    """G7: within JSON, one line of a key, within a query."""
+    assert redacted(repeated, [secret]) == shown
+
+
+@pytest.mark.parametrize("after", ["", "x", "xy"])
+@pytest.mark.parametrize("user", ["ann", "anne", "annie"])
+def test_a_secret_within_a_repeated_basic_header_is_found(user: str, after: str) -> None:
+    """G7: wherever it begins among the letters of base64."""
+    header = b64encode(f"{user}:correct-horse{after}".encode()).decode()
+    made = redacted(f"401 for {header}", ["correct-horse"])
+    assert made.startswith("401 for ")
+    assert "***" in made
+    assert len(made) < len(f"401 for {header}") - 10
+
+
+def test_a_short_word_in_base64_is_no_reason_to_blot_out_half_a_text() -> None:
+    assert redacted("see Zm9vIQ==", ["foo!"]) == "see Zm9vIQ=="

@@ -171,7 +171,7 @@ def test_a_key_of_another_trigger_says_whose_it_is(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "trigger: {type: command, command: run, url: http://localhost/}\n")
     problem = the_problem(root)
     assert "unknown key 'url'" in problem.message
-    assert problem.hint == "it belongs to the type http"
+    assert problem.hint == "it belongs to the type airflow or http"
 
 
 def test_a_variable_that_the_project_does_not_allow_is_refused(tmp_path: Path) -> None:

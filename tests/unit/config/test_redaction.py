@@ -161,3 +161,11 @@ def test_an_address_that_is_none_is_told_without_its_password(tmp_path: Path, ad
     assert "is not an address" in said
     assert "hunter2" not in said
     assert "swordfish" not in said
+
+
+@pytest.mark.parametrize(
+    "text", ["${secret:hook}", "Bearer ${ secret:hook }", "password=${secret:a.b-c}", "url?token=${secret:t}"]
+)
+def test_the_name_of_a_secret_is_none(text: str) -> None:
+    assert redacted(text) == text
+    assert redacted({"password": "${secret:hook}"}) == {"password": "${secret:hook}"}

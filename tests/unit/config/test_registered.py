@@ -287,4 +287,6 @@ def test_every_check_of_ours_is_either_harmless_or_refused() -> None:
 
 def test_every_trigger_of_ours_is_either_harmless_or_refused() -> None:
     ours = {name for kind, name in plugins.BUILTIN if kind == "trigger" and not plugins.inner("trigger", name)}
-    assert ours == HARMLESS_TRIGGERS | {"command", "python"}
+    run_code = {"command", "python"}
+    spend_our_credentials = {"airflow", "databricks", "emr", "emr-serverless", "glue", "lambda", "step-function"}
+    assert ours == HARMLESS_TRIGGERS | run_code | spend_our_credentials

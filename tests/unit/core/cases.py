@@ -45,6 +45,18 @@ SPECS: Final = (
         sla=SlaSpec(at_risk=MINUTE, expected_duration=4 * MINUTE),
         retry=RetrySpec(max_attempts=5, backoff=5 * SECOND),
     ),
+    a_spec(
+        a_trait("fresh", ttl=3 * MINUTE),
+        verify=(a_trait("rows"), a_trait("totals", timeout=MINUTE)),
+        trigger=TriggerSpec(type="fake", poll_budget=2, start_retry=RetrySpec(max_attempts=2, backoff=5 * SECOND)),
+        watch=WatchSpec(monitoring=4 * MINUTE),
+    ),
+    a_spec(
+        "fresh",
+        verify=(a_trait("rows"),),
+        retry=RetrySpec(max_attempts=2, backoff=10 * SECOND),
+        sla=SlaSpec(at_risk=MINUTE),
+    ),
 )
 
 

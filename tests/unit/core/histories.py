@@ -263,7 +263,7 @@ class Play:
         at = self.stamp() - self.dice.choice((0, 0, 3600)) * SECOND
         attempt = max(0, self.run.attempt + self.dice.choice((-1, -1, 0, 0, 1)))
         number = max(0, self.run.round + self.dice.choice((-1, -1, 0, 1)))
-        name = self.dice.choice(self.spec.traits).name
+        name = self.dice.choice(self.spec.checks).name
         result = a_result(name, self.dice.choice(tuple(TraitStatus)), at=at)
         return self.dice.choice(
             (
@@ -276,7 +276,13 @@ class Play:
                 JobSeen(at=at, attempt=attempt),
                 JobUnseen(at=at, attempt=attempt, look=self.dice.randrange(3), reason="stray"),
                 JobVanished(at=at, attempt=attempt, reason="stray"),
-                JobFinished(at=at, attempt=attempt, succeeded=self.dice.random() < 0.5, by="job"),
+                JobFinished(
+                    at=at,
+                    attempt=attempt,
+                    succeeded=self.dice.random() < 0.5,
+                    by="job",
+                    unverified=self.dice.random() < 0.2,
+                ),
             )
         )
 
@@ -303,7 +309,7 @@ class Play:
         while self.wishes:
             wish = self.wishes.pop()
             if isinstance(wish, EvaluateTrait) and wish.round == self.run.round:
-                ttl = next(trait.ttl for trait in self.spec.traits if trait.name == wish.trait)
+                ttl = next(trait.ttl for trait in self.spec.checks if trait.name == wish.trait)
                 value = Document((("count", "100"),))
                 result = a_result(wish.trait, at=self.now, ttl=ttl or None, value=value)
                 return TraitEvaluated(at=self.now, round=wish.round, result=result)

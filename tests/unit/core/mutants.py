@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from interlock.core import gate, monitor, rounds, slas
+from interlock.core import attempts, gate, monitor, rounds, slas, verification
 from interlock.core.commands import AskRerun, RaiseAlert
 from interlock.core.decision import Decision
-from interlock.core.events import EvidenceArrived
+from interlock.core.events import EvidenceArrived, JobFinished
 from interlock.core.pipelines import PipelineSpec
+from interlock.core.retries import should_retry
 from interlock.core.runs import Cause, Override, Permit, Run, RunStatus, Sla
 
 Patch = pytest.MonkeyPatch
@@ -164,7 +165,30 @@ def mended_too_soon(patch: Patch) -> None:
     patch.setattr("interlock.core.telling._resolution", lambda *_, **__: "all is well")
 
 
+def success_taken_for_done(patch: Patch) -> None:
+    def mutant(run: Run, event: JobFinished, spec: PipelineSpec, at: datetime) -> Decision:
+        return verification._succeeded(run, event.reason, spec, at)
+
+    patch.setattr(verification, "done", mutant)
+
+
+def a_failed_check_forgiven(patch: Patch) -> None:
+    patch.setattr(verification, "could_not_tell", lambda _result: True)
+
+
+def unverified_in_silence(patch: Patch) -> None:
+    _wrapped(patch, verification, "_undecided", _quiet)
+
+
+def retries_without_end(patch: Patch) -> None:
+    patch.setattr(attempts, "should_retry", lambda policy, category, _n: should_retry(policy, category, 1))
+
+
 WATCHING = (
+    success_taken_for_done,
+    a_failed_check_forgiven,
+    unverified_in_silence,
+    retries_without_end,
     verdict_by_the_clock_alone,
     verdict_by_who_looks,
     verdict_given_again,

@@ -8,7 +8,8 @@ from tests.unit.core.cases import FORCED
 from tests.unit.core.states import SPEC, TTL, Story, completed, in_doubt, lost, retrying, running, triggering, waiting
 
 from interlock.core.commands import StartJob
-from interlock.core.constraints import CONSTRAINTS, Kind, violations
+from interlock.core.constraint_cases import Kind
+from interlock.core.constraints import CONSTRAINTS, violations
 from interlock.core.decision import Decision, stay
 from interlock.core.events import EvaluationAsked, Event, JobFinished, JobVanished, TraitEvaluated, TriggerInDoubt, Woke
 from interlock.core.lifecycle import decide, opened

@@ -1,4 +1,4 @@
-"""SC-13 to SC-18, and what SC-6, SC-7, SC-8 and SC-9 say of the watching machines: each refuses a decision made by hand."""
+"""SC-13 to SC-20, and what SC-6, SC-7, SC-8 and SC-9 say of the watching machines: each refuses a decision made by hand."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from interlock.core.events import (
 )
 from interlock.core.lifecycle import decide
 from interlock.core.pipelines import PipelineSpec
-from interlock.core.runs import Cause, Monitor, Run, RunStatus, Sla, SlaState, Watch
+from interlock.core.runs import Attempt, Cause, Monitor, Outcome, Run, RunStatus, Sla, SlaState, Watch
 from interlock.core.traits import TraitStatus
-from interlock.testing.builders import MINUTE, NOON, SECOND, a_result, a_spec, no_answer
+from interlock.testing.builders import MINUTE, NOON, SECOND, a_result, a_spec, a_trait, no_answer
 
 ONE = a_spec()
 LAST = TraitEvaluated(at=NOON + MINUTE, round=1, result=a_result(at=NOON + MINUTE))
@@ -306,6 +306,61 @@ def test_sc_18_drift_that_is_known_is_not_seen_again() -> None:
     assert _broken(run, Woke(at=NOON), stay(run), MONITORED) == set()
     watched = replace(completed().run, monitor=Monitor(until=NOON + timedelta(hours=1), state=Watch.OVER))
     assert _broken(watched, Woke(at=NOON), stay(watched)) == set()
+
+
+def _under_check(answered: str = "") -> tuple[Run, PipelineSpec]:
+    spec = replace(SPEC, verify=(a_trait("rows"), a_trait("totals")))
+    story = Story(spec).started().succeeds()
+    if answered:
+        story.tell(TraitEvaluated(at=story.at, round=story.run.round, result=a_result(answered, at=story.at)))
+    return story.run, spec
+
+
+def _done(run: Run) -> Decision:
+    last = Attempt(number=1, outcome=Outcome.SUCCEEDED, began_at=NOON, ended_at=run.updated_at)
+    ended = replace(run, status=RunStatus.COMPLETED, attempts=(last,), verifying=None, asked=(), wake_at=None)
+    wishes = (NotifyDownstream(),)
+    return Decision(run=replace(ended, ended_at=run.updated_at, version=run.version + 1), commands=wishes)
+
+
+def test_sc_19_a_job_counts_as_done_only_when_every_check_of_its_work_passed() -> None:
+    before, spec = _under_check()
+    one = TraitEvaluated(at=before.updated_at, round=before.round, result=a_result("rows"))
+    assert _broken(before, one, _done(before), spec) == {19}
+    before, spec = _under_check("totals")
+    assert _broken(before, one, _done(before), spec) == set()
+    no = replace(one, result=a_result("rows", TraitStatus.FAIL))
+    assert _broken(before, no, _done(before), spec) == {19}
+    assert _broken(before, Woke(at=before.updated_at), _done(before), spec) == {19}
+
+
+def test_sc_19_a_job_s_own_word_is_not_enough_and_a_person_s_is() -> None:
+    spec = replace(SPEC, verify=(a_trait("rows"),))
+    before = Story(spec).started().run
+    said = JobFinished(at=before.updated_at, attempt=1, succeeded=True)
+    assert _broken(before, said, _done(before), spec) == {19}
+    assert _broken(before, replace(said, unverified=True), _done(before), spec) == set()
+
+
+def test_sc_20_a_check_that_says_no_and_is_not_heard_is_unsafe() -> None:
+    before, spec = _under_check("totals")
+    no = TraitEvaluated(at=before.updated_at, round=before.round, result=a_result("rows", TraitStatus.FAIL))
+    results = (*before.results, no.result)
+    deaf = replace(before, asked=(), results=results, wake_at=NOON + HOUR, version=before.version + 1)
+    assert _broken(before, no, Decision(run=deaf), spec) == {20}
+    unsure = replace(deaf, results=(*before.results, no_answer("rows")))
+    assert _broken(before, no, Decision(run=unsure), spec) == set()
+
+
+def test_sc_7_work_that_cannot_be_verified_for_too_long_in_silence_is_unsafe() -> None:
+    before, spec = _under_check("totals")
+    assert before.verifying is not None
+    unsure = replace(before, asked=(), wake_at=NOON + HOUR, version=before.version + 1)
+    tired = replace(unsure, verifying=replace(before.verifying, tries=2))
+    event = TraitEvaluated(at=before.updated_at, round=before.round, result=no_answer("rows"))
+    assert _broken(before, event, Decision(run=tired), spec) == {7}
+    told = replace(tired, open_alerts=(f"verification_trouble/{before.key.run_id}",))
+    assert _broken(before, event, Decision(run=told), spec) == set()
 
 
 def test_a_slot_that_opens_after_its_deadlines_breaks_nothing() -> None:

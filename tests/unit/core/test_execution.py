@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.core.states import (
     SPEC,
     Story,
@@ -31,12 +32,14 @@ from interlock.core.events import (
     TriggerInDoubt,
     Woke,
 )
+from interlock.core.pipelines import TriggerSpec
 from interlock.core.retries import RetrySpec
 from interlock.core.runs import Outcome, RunStatus
 from interlock.core.traits import FailureCategory
 from interlock.testing.builders import NOON, SECOND, a_spec
 
 PENDING, TRIGGERING, RUNNING = RunStatus.PENDING, RunStatus.TRIGGERING, RunStatus.RUNNING
+FAILED = RunStatus.FAILED
 TRANSIENT, PERMANENT = FailureCategory.TRANSIENT, FailureCategory.PERMANENT
 
 
@@ -141,8 +144,50 @@ def test_a_start_that_failed_for_certain_is_tried_again_like_a_failed_job() -> N
     """BUG-74."""
     story = triggering()
     story.tell(TriggerFailed(at=story.at, attempt=1, category=TRANSIENT, reason="no queue"))
-    assert (story.run.status, story.run.failures) == (PENDING, 1)
+    assert (story.run.status, story.run.start_failures) == (PENDING, 1)
     assert story.run.attempts[0].outcome is Outcome.NOT_STARTED
+
+
+def test_starts_that_came_to_nothing_are_not_counted_as_failed_jobs() -> None:
+    """The queue was full twice, and the job must still have all of its attempts."""
+    story = triggering()
+    for _ in range(2):
+        story.tell(TriggerFailed(at=story.at, attempt=story.run.attempt, category=TRANSIENT, reason="no queue"))
+        story.opens_with()
+    story.started()
+    assert (story.run.failures, story.run.start_failures) == (0, 0)
+    for _ in range(2):
+        story.fails().opens_with().started()
+    assert story.run.status is RUNNING
+    assert story.fails().run.status is FAILED
+
+
+def test_a_start_that_comes_to_nothing_too_often_is_given_up_by_its_own_policy() -> None:
+    trigger = TriggerSpec(type="fake", start_retry=RetrySpec(max_attempts=2, backoff=7 * SECOND))
+    story = Story(replace(SPEC, trigger=trigger)).answers()
+    story.tell(TriggerFailed(at=story.at, attempt=1, category=TRANSIENT, reason="no queue"))
+    assert story.run.not_before == story.at + 7 * SECOND
+    story.opens_with()
+    story.tell(TriggerFailed(at=story.at, attempt=2, category=TRANSIENT, reason="no queue"))
+    assert story.run.status is FAILED
+    messages = [wish.alert.message for wish in story.commands if isinstance(wish, RaiseAlert)]
+    assert messages == [f"{story.run.key} could not be started in 2 attempts: TRANSIENT: no queue"]
+
+
+def test_a_start_that_cannot_succeed_is_not_tried_again() -> None:
+    """T-20."""
+    story = triggering()
+    story.tell(TriggerFailed(at=story.at, attempt=1, category=FailureCategory.PERMANENT, reason="no such job"))
+    assert story.run.status is FAILED
+
+
+def test_what_people_are_told_of_a_run_has_the_page_of_its_job() -> None:
+    story = triggering()
+    details = document({"url": "https://runs.example.com/7"})
+    story.tell(TriggerAccepted(at=story.at, attempt=1, job_id="7", details=details))
+    story.fails(FailureCategory.PERMANENT)
+    alert = next(wish.alert for wish in story.commands if isinstance(wish, RaiseAlert))
+    assert alert.details == document({"jobUrl": "https://runs.example.com/7"})
 
 
 def test_a_start_in_doubt_is_told_once_and_never_repeated() -> None:

@@ -64,6 +64,7 @@ def test_a_decent_share_of_histories_meets_every_verdict_and_the_alerts_of_a_run
         AlertType.START_UNKNOWN,
         AlertType.JOB_LOST,
         AlertType.TRAIT_DRIFT,
+        AlertType.VERIFICATION_TROUBLE,
     }
 
 

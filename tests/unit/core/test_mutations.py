@@ -12,7 +12,7 @@ from tests.unit.core import histories
 from tests.unit.core.histories import healthy, played
 from tests.unit.core.mutants import WATCHING
 
-from interlock.core import execution, gate, lifecycle, readiness, rounds
+from interlock.core import attempts, execution, gate, lifecycle, readiness, rounds
 from interlock.core.commands import RaiseAlert, StartJob
 from interlock.core.decision import Decision
 from interlock.core.events import Event, JobUnseen, TraitEvaluated, TriggerInDoubt
@@ -21,7 +21,7 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Permit, Run, RunStatus
 from interlock.core.traits import TraitResult
 
-SEEDS = 200
+SEEDS = 300
 Patch = pytest.MonkeyPatch
 
 
@@ -52,8 +52,8 @@ def _expiry_counted_from_the_answer(patch: Patch) -> None:
 
 
 def _retry_keeps_old_results(patch: Patch) -> None:
-    forget = execution._back_to_pending
-    patch.setattr(execution, "_back_to_pending", lambda run: replace(forget(run), results=run.results))
+    forget = attempts.back_to_pending
+    patch.setattr(attempts, "back_to_pending", lambda run: replace(forget(run), results=run.results))
 
 
 def _ended_run_moves(patch: Patch) -> None:
@@ -114,7 +114,7 @@ def _backoff_ignored(patch: Patch) -> None:
 
 
 def _permanent_retried(patch: Patch) -> None:
-    patch.setattr(execution, "should_retry", lambda *_: True)
+    patch.setattr(attempts, "should_retry", lambda *_: True)
 
 
 def _doubt_repeated(patch: Patch) -> None:

@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 
 from interlock.core.ids import PipelineName, RunKey, ScheduleName, Slot
 from interlock.core.periods import Period
-from interlock.core.templates import NAMES, check, expand, has_placeholder, values_for
+from interlock.core.templates import CALLBACK, NAMES, check, expand, has_placeholder, is_reference, values_for
 
 RUN = RunKey(Slot(PipelineName("daily-sales"), ScheduleName("h14"), Period.parse("2026-03-07T14:00")), 2)
-VALUES = values_for(RUN, 3)
+SLOT = values_for(RUN, 3)
+VALUES = {**SLOT, CALLBACK: "https://ops.example.com/done"}
 
 
 def test_every_name_has_a_value_for_every_run() -> None:
-    assert VALUES == {
+    assert SLOT == {
         "attempt": "3",
         "date": "2026-03-07",
         "hour": "14",
@@ -21,7 +22,7 @@ def test_every_name_has_a_value_for_every_run() -> None:
         "run_id": "daily-sales:h14:2026-03-07T14:00:2",
         "schedule": "h14",
     }
-    assert set(VALUES) == set(NAMES)
+    assert {*SLOT, CALLBACK} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,7 +100,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_right_one(wrong: str, right
 
 
 def test_a_name_near_to_none_is_refused_with_all_there_are() -> None:
-    with pytest.raises(ValueError, match="there are attempt, date, hour, pipeline, run_id, schedule"):
+    with pytest.raises(ValueError, match="there are attempt, callback_url, date, hour, pipeline, run_id, schedule"):
         check("{{zebra}}", env_allow=())
 
 
@@ -127,3 +128,39 @@ def test_an_unset_variable_is_an_error_and_not_an_empty_text() -> None:
 def test_the_hour_of_a_whole_day_is_empty() -> None:
     run = RunKey(Slot(PipelineName("daily-sales"), ScheduleName("daily"), Period.parse("2026-03-07")))
     assert expand("[{{hour}}]", values_for(run, 1), {}) == "[]"
+
+
+def test_a_secret_is_put_in_by_its_name() -> None:
+    check("Bearer ${secret:hook-key}", env_allow=(), secrets=("hook-key",))
+    assert expand("Bearer ${ secret:hook-key }", VALUES, {}, {"hook-key": "s3"}) == "Bearer s3"
+    assert has_placeholder("${secret:hook-key}")
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"), [(("hook-key",), "did you mean hook-key?"), ((), "say under `secrets` in the project file")]
+)
+def test_a_secret_that_the_project_does_not_name_is_refused(known: tuple[str, ...], hint: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        check("${secret:hook-kei}", env_allow=(), secrets=known)
+    assert hint in str(caught.value)
+    with pytest.raises(ValueError):
+        expand("${secret:hook-kei}", VALUES, {}, dict.fromkeys(known, "s3"))
+
+
+def test_a_secret_with_a_placeholder_in_it_stays_as_it_is() -> None:
+    assert expand("${secret:a}", VALUES, {"X": "x"}, {"a": "${env:X}{{date}}"}) == "${env:X}{{date}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("${env:X}", True), ("Bearer ${secret:x}", True), ("$${env:X}", False), ("{{date}}", False), ("hunter2", False)],
+)
+def test_a_reference_is_one_to_a_secret_or_to_the_environment(text: str, expected: bool) -> None:
+    assert is_reference(text) is expected
+
+
+def test_a_name_that_stands_for_nothing_here_is_refused() -> None:
+    with pytest.raises(ValueError, match="callback_url stands for nothing here"):
+        check("{{callback_url}}", env_allow=(), without=(CALLBACK,))
+    with pytest.raises(KeyError):
+        expand("{{callback_url}}", SLOT, {})

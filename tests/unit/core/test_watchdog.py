@@ -14,7 +14,7 @@ from interlock.core.documents import Document
 from interlock.core.ids import ScheduleName, TraitName
 from interlock.core.pipelines import SlaSpec, TriggerSpec, WatchSpec
 from interlock.core.readiness import Readiness, ReadinessStatus
-from interlock.core.runs import Monitor, Run, RunStatus
+from interlock.core.runs import Monitor, Run, RunStatus, Verifying
 from interlock.core.watchdog import (
     DEGRADED,
     LEFT_ALONE,
@@ -52,6 +52,22 @@ def verdict(at: datetime, *blocking: str) -> Readiness:
 
 
 # ------------------------------------------------------------------ stuck
+
+
+def test_a_job_whose_work_is_checked_for_too_long_is_stuck_and_the_reason_is_told() -> None:
+    run = idle(RunStatus.RUNNING, verifying=Verifying(said="done", since=NOON))
+    alert = stuck(run, SPEC, USUAL, NOON + USUAL + SECOND)
+    assert alert is not None
+    assert "the job of attempt 1 says that its work is done, and that is being checked" in alert.message
+    known = replace(run, open_alerts=(f"verification_trouble/{run.key.run_id}",))
+    assert stuck(known, SPEC, USUAL, NOON + USUAL + SECOND) is None
+
+
+def test_a_stuck_job_is_told_of_with_its_page() -> None:
+    run = idle(RunStatus.RUNNING, job_details=Document((("url", '"https://runs.example.com/7"'),)))
+    alert = stuck(run, SPEC, USUAL, NOON + USUAL + SECOND)
+    assert alert is not None
+    assert alert.details.get("jobUrl") == '"https://runs.example.com/7"'
 
 
 @pytest.mark.parametrize("status", [RunStatus.TRIGGERING, RunStatus.RUNNING])

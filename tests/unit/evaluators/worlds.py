@@ -10,7 +10,7 @@ from typing import Any
 from interlock.clients.http import HttpClient, HttpSender
 from interlock.core.ids import PipelineName, Slot, TraitName
 from interlock.errors import StoreUnavailable
-from interlock.evaluators.builtin.context import Context, UpstreamRun
+from interlock.evaluators.context import CheckContext, UpstreamRun
 from interlock.evaluators.router import RoutingEvaluator
 from interlock.ports.evaluators import Answer
 from interlock.ports.pushes import PushedResult
@@ -41,7 +41,7 @@ class World:
         self.kernel = MemoryKernel()
         self.sensors = SensorRows(self.kernel)
         self.router = RoutingEvaluator(
-            Context(
+            CheckContext(
                 clock=self,
                 root=root,
                 runs=self,

@@ -21,7 +21,7 @@ from interlock.testing.builders import MINUTE
 
 def _alerting(tmp_path: Path, env: dict[str, str] | None = None, **fields: Any) -> Alerting:
     settings = ProjectSettings(sqlite_path=tmp_path / "interlock.db", **fields)
-    return alerting_of(settings, SinkContext(stream=io.StringIO(), root=tmp_path), env or {})
+    return alerting_of(settings, SinkContext(stream=io.StringIO(), root=tmp_path), env or {}, {})
 
 
 def test_a_project_that_says_nothing_is_told_on_the_console_from_warnings_upwards(tmp_path: Path) -> None:

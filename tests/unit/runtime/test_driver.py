@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from msgspec.structs import replace
 
 from interlock.app.advance import advance
 from interlock.app.arrivals import open_run
@@ -15,9 +18,10 @@ from interlock.core.pipelines import PipelineSpec, TriggerSpec
 from interlock.core.retries import RetrySpec
 from interlock.core.runs import Run, RunStatus
 from interlock.core.traits import FailureCategory, TraitStatus
+from interlock.errors import SecretError
 from interlock.ports.sinks import Sink
 from interlock.ports.stores import DueKind
-from interlock.ports.triggers import JobState
+from interlock.ports.triggers import Job, JobHandle, JobReport, JobState, Trigger
 from interlock.runtime.driver import Driven, Driver, Stop
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.repository import Repository
@@ -234,3 +238,56 @@ def test_a_run_that_is_ready_and_held_is_let_go_until_its_hold_is_over() -> None
     scene.clock.set(NOON + MINUTE)
     driven = scene.drive(*((n, lambda: scene.trigger.end(FIRST)) for n in range(1, 100)))
     assert driven.run.status is RunStatus.COMPLETED
+
+
+def test_a_job_is_followed_although_its_trigger_cannot_be_made_for_a_while() -> None:
+    scene = Scene()
+    gone: list[bool] = []
+
+    def made(spec: TriggerSpec, job: Job) -> Trigger:
+        if gone and gone[-1]:
+            raise SecretError("the secret 'token' cannot be had", retryable=True)
+        return scene.trigger
+
+    def back() -> None:
+        gone.append(False)
+        scene.trigger.end(FIRST)
+
+    scene.hands = scene.hands._replace(trigger_for=made)
+    driven = scene.drive((2, lambda: gone.append(True)), (4, back))
+    assert (driven.why, driven.run.status) == (Stop.ENDED, RunStatus.COMPLETED)
+
+
+class LeftAlone(FakeTrigger):
+    """Wants to be looked at rarely, and says of each look when it was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.soonest_look = timedelta(seconds=2)
+        self.clock = FakeClock(NOON)
+        self.looked: list[datetime] = []
+
+    def poll(self, job: Job, handle: JobHandle, *, timeout: timedelta) -> JobReport:
+        self.looked.append(self.clock.now())
+        return super().poll(job, handle, timeout=timeout)
+
+
+def looks_at(spec: PipelineSpec) -> list[timedelta]:
+    """Return the pauses between the start of a job that wants to be left alone, and the looks at it."""
+    trigger = LeftAlone()
+    scene = Scene(spec, trigger=trigger)
+    trigger.clock = scene.clock
+    scene.drive((12, lambda: trigger.end(FIRST)))
+    return [after - before for before, after in pairwise([NOON, *trigger.looked])]
+
+
+def test_a_job_of_another_system_is_looked_at_no_sooner_than_its_trigger_wants() -> None:
+    pauses = looks_at(a_spec())
+    assert pauses[0] == timedelta(seconds=2)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == timedelta(seconds=10)  # somebody waits for it
+
+
+def test_who_asks_for_a_quick_rhythm_gets_it() -> None:
+    quick = replace(a_spec(), trigger=TriggerSpec(type="fake", poll_interval=timedelta(seconds=1)))
+    assert set(looks_at(quick)) == {timedelta(seconds=1)}

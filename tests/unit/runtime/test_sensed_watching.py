@@ -17,7 +17,7 @@ from interlock.codec.documents import document
 from interlock.core.ids import PipelineName, Slot, TraitName
 from interlock.core.pipelines import WatchSpec
 from interlock.core.traits import TraitSpec
-from interlock.evaluators.builtin.context import Context
+from interlock.evaluators.context import CheckContext
 from interlock.evaluators.router import RoutingEvaluator
 from interlock.ports.sensors import SensorId
 from interlock.ports.triggers import JobState
@@ -62,7 +62,7 @@ class Sensed:
         self.store = Repository(kernel)
         self.world = World()
         rows = SensorRows(kernel)
-        context = Context(clock=SystemClock(), root=root, runs=NoRuns(), http=no_http, sensors=rows, env={})
+        context = CheckContext(clock=SystemClock(), root=root, runs=NoRuns(), http=no_http, sensors=rows, env={})
         evaluator = RoutingEvaluator(context, PushRows(kernel))
         hands: Hands = self.world.hands(self.store, SPEC)._replace(evaluator=evaluator)
         (self.key,) = opened_now(self.store, SPEC)

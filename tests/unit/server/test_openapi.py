@@ -123,7 +123,7 @@ def test_every_operation_has_a_name_of_its_own_a_summary_a_tag_and_its_role() ->
         assert operation["security"] == [{"apiKey": [kind.endpoint.role]}, {"bearer": [kind.endpoint.role]}]
 
 
-def test_every_field_of_every_request_travels_in_exactly_one_place() -> None:
+def test_every_field_of_every_request_travels_in_one_place_and_what_is_addressed_in_the_query_too() -> None:
     for kind in kinds():
         operation = DOCUMENT["paths"][kind.endpoint.path][kind.endpoint.method.lower()]
         parameters = operation.get("parameters", [])
@@ -132,7 +132,7 @@ def test_every_field_of_every_request_travels_in_exactly_one_place() -> None:
         named = [*(each["name"] for each in parameters), *body.get("properties", {})]
         if kind.endpoint.document:  # the body as a whole is that field
             named = [*(each["name"] for each in parameters), kind.endpoint.document]
-        assert sorted(named) == sorted(kind.__struct_encode_fields__)
+        assert sorted(named) == sorted((*kind.__struct_encode_fields__, *kind.endpoint.addressed))
 
 
 def test_the_open_paths_need_no_key_in_the_document_either() -> None:

@@ -141,7 +141,7 @@ class PagerDutyStub(JsonStub):
             "routing_key": said.get("routing_key") != self.key,
             "dedup_key": not 0 < len(said.get("dedup_key", "")) <= 255,
             "event_action": said.get("event_action") not in {"trigger", "resolve"},
-            "keys": not set(said) <= {"routing_key", "dedup_key", "event_action", "payload", "client"},
+            "keys": not set(said) <= {"routing_key", "dedup_key", "event_action", "payload", "client", "links"},
             "payload": ("payload" in said) != (said.get("event_action") == "trigger") or not set(payload) <= fields,
             "summary": "payload" in said and not 0 < len(payload["summary"]) <= 1024,
             "severity": "payload" in said and payload["severity"] not in {"critical", "error", "warning", "info"},

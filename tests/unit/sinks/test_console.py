@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from interlock.codec.documents import document
 from interlock.core.alerts import AlertLevel, Notice, NoticeKind
 from interlock.errors import SinkError
 from interlock.sinks.console import ConsoleConfig, ConsoleSink
@@ -87,3 +88,8 @@ def test_a_terminal_that_somebody_has_stopped_holds_nobody() -> None:
 def test_there_is_nothing_to_configure() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"color": True}, ConsoleConfig)
+
+
+def test_the_jobs_own_page_stands_after_the_message() -> None:
+    alert = an_alert(details=document({"jobUrl": "https://jobs.example/17"}))
+    assert shown(a_notice(alert=alert)) == "[ERROR] [daily-sales] the job failed https://jobs.example/17\n"

@@ -12,6 +12,7 @@ from tests.unit.clients.rawserver import RawServer, raw, reply
 from tests.unit.sinks.stubs import PagerDutyStub
 
 from interlock.clients.http import HttpClient
+from interlock.codec.documents import document
 from interlock.core.alerts import AlertLevel, NoticeKind
 from interlock.core.documents import Document
 from interlock.errors import MissingExtra, SinkError
@@ -145,3 +146,12 @@ def test_what_could_never_be_delivered_is_refused(keys: dict[str, Any]) -> None:
 def test_without_a_client_the_message_says_what_to_install() -> None:
     with pytest.raises(MissingExtra, match=r"interlock\[http\]"):
         sink(None, "http://x")
+
+
+def test_an_incident_links_to_the_jobs_own_page(client: HttpClient, service: PagerDutyStub) -> None:
+    made = sink(client, service.url)
+    for page in ("https://u:hunter2@jobs.example/17", "javascript:alert(1)"):
+        made.deliver(a_notice(alert=an_alert(details=document({"jobUrl": page}))), timeout=SOON)
+    linked, bare = service.taken
+    assert linked["links"] == [{"href": "https://jobs.example/17", "text": "The job's own page"}]
+    assert "links" not in bare

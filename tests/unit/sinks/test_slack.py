@@ -15,6 +15,7 @@ from tests.unit.clients.rawserver import RawServer, reply
 from tests.unit.sinks.stubs import SlackStub
 
 from interlock.clients.http import HttpClient
+from interlock.codec.documents import document
 from interlock.core.alerts import AlertLevel, NoticeKind
 from interlock.errors import MissingExtra, SinkError
 from interlock.ports.sinks import Threads
@@ -310,3 +311,10 @@ def test_what_could_never_be_delivered_is_refused(keys: dict[str, Any]) -> None:
 def test_without_a_client_the_message_says_what_to_install() -> None:
     with pytest.raises(MissingExtra, match=r"interlock\[http\]"):
         sink(None, None, url="https://hooks.slack.com/x")
+
+
+def test_the_jobs_own_page_can_be_opened_from_the_message(client: HttpClient, slack: SlackStub) -> None:
+    """Slack makes a link of an address; `&` is written as its markup wants it."""
+    alert = an_alert(details=document({"jobUrl": "https://jobs.example/17?a=1&b=2"}))
+    bot(client, slack).deliver(a_notice(alert=alert), timeout=SOON)
+    assert "\njob: https://jobs.example/17?a=1&amp;b=2\n" in slack.taken[0]["text"]

@@ -14,9 +14,10 @@ import pytest
 from tests.unit.clients.rawserver import RawServer, raw, reply
 
 from interlock.clients.http import HttpClient
+from interlock.clients.signing import signature
 from interlock.errors import MissingExtra, SinkError
 from interlock.sinks.context import SinkContext
-from interlock.sinks.webhook import WebhookConfig, WebhookSink, signature
+from interlock.sinks.webhook import WebhookConfig, WebhookSink
 from interlock.testing.conformance.sinks import a_notice, a_resolved_notice, an_event
 
 pytestmark = pytest.mark.enable_socket

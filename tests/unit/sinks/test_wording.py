@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from interlock.codec.documents import document
 from interlock.core.documents import Document
 from interlock.sinks.wording import facts, others, sentence, title
 from interlock.testing.conformance.sinks import a_notice, a_resolved_notice, an_alert
@@ -23,6 +24,26 @@ def test_everything_that_is_known_has_a_line() -> None:
         "told together with 1 more:",
         "- [ERROR] daily-sales:daily:2026-03-07: too",
     )
+
+
+def test_the_jobs_own_page_is_a_link_on_a_line_of_its_own() -> None:
+    page = "https://jobs.example/" + "a" * 300
+    lines = facts(a_notice(alert=an_alert(details=document({"jobUrl": page, "attempts": 3}))))
+    assert [line for line in lines if "jobs.example" in line] == [f"job: {page}"]
+    assert "attempts: 3" in lines
+
+
+def test_a_page_that_is_no_link_is_a_text_among_the_others() -> None:
+    """G7: what a target says is opened by people."""
+    lines = facts(a_notice(alert=an_alert(details=document({"jobUrl": "javascript:alert(1)"}))))
+    assert 'jobUrl: "javascript:alert(1)"' in lines
+    assert not any(line.startswith("job: ") for line in lines)
+
+
+def test_a_link_shows_no_secret() -> None:
+    """T-76."""
+    page = document({"jobUrl": "https://anna:hunter2@jobs.example/1?token=hunter2&a=1"})
+    assert "job: https://jobs.example/1?a=1" in facts(a_notice(alert=an_alert(details=page)))
 
 
 def test_long_lists_are_cut_and_say_so() -> None:

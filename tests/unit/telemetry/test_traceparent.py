@@ -18,7 +18,8 @@ from interlock.ports.triggers import Job
 from interlock.testing.builders import SECOND, a_key
 from interlock.testing.evaluators import a_question
 from interlock.triggers.context import TriggerContext
-from interlock.triggers.http import HttpConfig, HttpTrigger
+from interlock.triggers.http import HttpTrigger
+from interlock.triggers.http_config import HttpConfig
 
 NAMED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 QUESTION = a_question("http://h/check")

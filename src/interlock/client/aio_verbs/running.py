@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 
-from interlock.api.running import Cancel, CancelRun, CompleteRun, Run, RunLog, RunLogs, RunOf, Runs, SlotOf
+from interlock.api.running import AcceptRun, Cancel, CancelRun, CompleteRun, Run, RunLog, RunLogs, RunOf, Runs, SlotOf
 from interlock.app.queries import RunsView
 from interlock.app.runlogs import RunLogsView, RunLogView
 from interlock.app.views import CancelledView, CompletedView, RunView, SlotView
@@ -115,6 +115,15 @@ class AsyncRunning(AsyncAsking):
             Conflict: nothing runs, or more than one run does.
         """
         return await self.ask(Cancel(pipeline_id=pipeline_id, reason=reason, schedule=schedule, date=date))
+
+    async def accept(self, run_id: str, *, reason: str) -> CompletedView:
+        """Accept the work of a job that has said that it is done, without the checks that follow.
+
+        Raises:
+            NotFound: there is no such run.
+            Conflict: the job has not said so, or the run has ended otherwise.
+        """
+        return await self.ask(AcceptRun(run_id=run_id, reason=reason))
 
     async def cancel_run(self, run_id: str, *, reason: str) -> CancelledView:
         """End a run that has not ended, and ask its job to stop.

@@ -14,8 +14,8 @@ from interlock.codec.documents import document
 from interlock.codec.evaluator_protocol import encode_question, failure, harmless, shown
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import ConfigError
-from interlock.evaluators.builtin.context import Context, expand
 from interlock.evaluators.children import Ended, Output, run_child
+from interlock.evaluators.context import CheckContext, expand
 from interlock.evaluators.environment import child_environment
 from interlock.evaluators.subprocess import not_started, trouble_of
 from interlock.ports.evaluators import Answer, Question
@@ -53,12 +53,12 @@ class CommandExit:
 
     Config = CommandConfig
 
-    def __init__(self, config: CommandConfig, context: Context) -> None:
+    def __init__(self, config: CommandConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:
-        """Run the command; see `Builtin.evaluate`."""
+        """Run the command; see `Check.evaluate`."""
         root, redact = self._context.root, self._context.redact
         argv = [expand(word, question, self._context) for word in _split(self._config.command)]
         name = _split(self._config.command)[0]

@@ -16,9 +16,9 @@ from msgspec import UNSET, UnsetType
 
 from interlock.core.times import format_duration
 from interlock.core.traits import TraitStatus
-from interlock.evaluators.builtin.context import seconds
 from interlock.evaluators.builtin.patterns import LONGEST_TEXT, BadPattern, Pattern
 from interlock.evaluators.builtin.sensed import age_of, ahead, instant_of, kind_of, number_of, show
+from interlock.evaluators.context import seconds
 
 Check: TypeAlias = Literal[
     "exists", "equals", "ne", "gt", "gte", "lt", "lte", "age_lt", "age_gt", "in", "between", "matches"

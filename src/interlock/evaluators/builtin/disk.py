@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from interlock.codec.documents import document
 from interlock.codec.evaluator_protocol import failure
 from interlock.core.traits import FailureCategory, TraitStatus
-from interlock.evaluators.builtin.context import Context, expand
+from interlock.evaluators.context import CheckContext, expand
 from interlock.ports.evaluators import Answer, Question
 
 
@@ -35,12 +35,12 @@ class DiskSpace:
 
     Config = DiskConfig
 
-    def __init__(self, config: DiskConfig, context: Context) -> None:
+    def __init__(self, config: DiskConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:  # noqa: ARG002  (one system call)
-        """Ask the file system; see `Builtin.evaluate`."""
+        """Ask the file system; see `Check.evaluate`."""
         path = self._context.root / expand(self._config.path, question, self._context)
         try:
             usage = shutil.disk_usage(path)

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from interlock.codec.documents import document
 from interlock.core.times import format_duration
 from interlock.core.traits import FailureCategory, TraitStatus
-from interlock.evaluators.builtin.context import Context, Span, expand, seconds
+from interlock.evaluators.context import CheckContext, Span, expand, seconds
 from interlock.evaluators.workers import too_late
 from interlock.ports.evaluators import Answer, Question
 
@@ -58,12 +58,12 @@ class FileFreshness:
 
     Config = FilesConfig
 
-    def __init__(self, config: FilesConfig, context: Context) -> None:
+    def __init__(self, config: FilesConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:
-        """Look at the files; see `Builtin.evaluate`."""
+        """Look at the files; see `Check.evaluate`."""
         pattern = expand(self._config.path, question, self._context)
         deadline = monotonic() + timeout.total_seconds()
         found: list[_File] = []

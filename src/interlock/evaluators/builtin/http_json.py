@@ -13,8 +13,8 @@ from interlock.clients.http import HttpTrouble
 from interlock.clients.redaction import without_secrets
 from interlock.codec.evaluator_protocol import failure, shown
 from interlock.core.traits import FailureCategory, TraitStatus
-from interlock.evaluators.builtin.context import Context, expand
 from interlock.evaluators.builtin.rules import Ruled, judge
+from interlock.evaluators.context import CheckContext, expand
 from interlock.evaluators.http import place_of, refusal, traced, trouble_answer
 from interlock.ports.evaluators import Answer, Question
 
@@ -45,12 +45,12 @@ class HttpJson:
 
     Config = HttpJsonConfig
 
-    def __init__(self, config: HttpJsonConfig, context: Context) -> None:
+    def __init__(self, config: HttpJsonConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:
-        """Ask the service; see `Builtin.evaluate`."""
+        """Ask the service; see `Check.evaluate`."""
         url = expand(self._config.url, question, self._context)
         headers = {name: expand(text, question, self._context) for name, text in self._config.headers.items()}
         try:

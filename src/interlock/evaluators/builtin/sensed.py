@@ -18,7 +18,7 @@ from interlock.codec.evaluator_protocol import shown
 from interlock.core.periods import Period
 from interlock.core.times import format_duration
 from interlock.core.traits import FailureCategory, TraitStatus
-from interlock.evaluators.builtin.context import Context, Span
+from interlock.evaluators.context import CheckContext, Span
 from interlock.ports.evaluators import Answer, Question
 from interlock.ports.sensors import KEY_PATTERN, KEY_RULE, Sensor, SensorId, is_sensor_key
 
@@ -80,7 +80,7 @@ def ids_of(question: Question, key: str, *, per_period: bool) -> Iterator[Sensor
         yield SensorId(pipeline, key)
 
 
-def find(context: Context, question: Question, key: str, *, per_period: bool) -> Sensor | None:
+def find(context: CheckContext, question: Question, key: str, *, per_period: bool) -> Sensor | None:
     """Return the sensor that speaks for a slot under a key: of its period, else of its day, else of none in particular.
 
     Raises:

@@ -12,7 +12,6 @@ from interlock.codec.documents import document
 from interlock.core.times import format_duration
 from interlock.core.traits import TraitStatus
 from interlock.errors import UnreadableRecord
-from interlock.evaluators.builtin.context import Context, Span, seconds
 from interlock.evaluators.builtin.sensed import (
     MISSING,
     SKEW,
@@ -31,6 +30,7 @@ from interlock.evaluators.builtin.sensed import (
     plain,
     show,
 )
+from interlock.evaluators.context import CheckContext, Span, seconds
 from interlock.ports.evaluators import Answer, Question
 from interlock.ports.sensors import Sensor
 
@@ -85,12 +85,12 @@ class QualityConfig(Sensed, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class OneSensor(ABC):
     """A check of one sensor: it finds it, and says what there is to say when it is not there or cannot be read."""
 
-    def __init__(self, config: Sensed, context: Context) -> None:
+    def __init__(self, config: Sensed, context: CheckContext) -> None:
         self._sensed = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:  # noqa: ARG002  (the store minds its own time)
-        """Look the sensor up; see `Builtin.evaluate`."""
+        """Look the sensor up; see `Check.evaluate`."""
         key, per_period = self._sensed.sensor_type, self._sensed.per_period
         try:
             sensor = find(self._context, question, key, per_period=per_period)
@@ -110,7 +110,7 @@ class SensorFreshness(OneSensor):
 
     Config = FreshnessConfig
 
-    def __init__(self, config: FreshnessConfig, context: Context) -> None:
+    def __init__(self, config: FreshnessConfig, context: CheckContext) -> None:
         super().__init__(config, context)
         self._config = config
 
@@ -148,7 +148,7 @@ class SensorThreshold(OneSensor):
 
     Config = ThresholdConfig
 
-    def __init__(self, config: ThresholdConfig, context: Context) -> None:
+    def __init__(self, config: ThresholdConfig, context: CheckContext) -> None:
         super().__init__(config, context)
         self._config = config
 
@@ -183,7 +183,7 @@ class DataQuality(OneSensor):
 
     Config = QualityConfig
 
-    def __init__(self, config: QualityConfig, context: Context) -> None:
+    def __init__(self, config: QualityConfig, context: CheckContext) -> None:
         super().__init__(config, context)
         self._config = config
 

@@ -12,7 +12,6 @@ from interlock.codec.documents import document
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import UnreadableRecord
 from interlock.evaluators.builtin.comparing import AGES, Check, Outcome, compare, wrong_value
-from interlock.evaluators.builtin.context import Context, seconds
 from interlock.evaluators.builtin.sensed import (
     MISSING,
     SKEW,
@@ -26,6 +25,7 @@ from interlock.evaluators.builtin.sensed import (
     plain,
     require_key,
 )
+from interlock.evaluators.context import CheckContext, seconds
 from interlock.ports.evaluators import Answer, Question
 from interlock.ports.sensors import Sensor
 
@@ -119,12 +119,12 @@ class SensorRule:
 
     Config = RuleConfig
 
-    def __init__(self, config: RuleConfig, context: Context) -> None:
+    def __init__(self, config: RuleConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:  # noqa: ARG002  (the store minds its own time)
-        """Look the sensor up; see `Builtin.evaluate`."""
+        """Look the sensor up; see `Check.evaluate`."""
         (judged,) = _judge([self._config], question, self._context, seconds("skew", self._config.skew))
         return _answer(judged.outcome.status, judged.shown(), judged.outcome.reason)
 
@@ -134,12 +134,12 @@ class SensorRules:
 
     Config = RulesConfig
 
-    def __init__(self, config: RulesConfig, context: Context) -> None:
+    def __init__(self, config: RulesConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:  # noqa: ARG002  (as above)
-        """Look the sensors up; see `Builtin.evaluate`."""
+        """Look the sensors up; see `Check.evaluate`."""
         judged = _judge(self._config.rules, question, self._context, seconds("skew", self._config.skew))
         passed = sum(each.outcome.status is TraitStatus.PASS for each in judged)
         untold = sum(each.outcome.status is TraitStatus.ERROR for each in judged)
@@ -152,7 +152,7 @@ class SensorRules:
         return _answer(status, value, f"{passed} of {needed} rules hold: {reasons}")
 
 
-def _judge(rules: Sequence[RuleItem], question: Question, context: Context, skew: timedelta) -> list[_Judged]:
+def _judge(rules: Sequence[RuleItem], question: Question, context: CheckContext, skew: timedelta) -> list[_Judged]:
     """Judge all rules at one instant, each sensor read once."""
     found: dict[tuple[str, bool], Sensor | UnreadableRecord | None] = {}
     for rule in rules:

@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from interlock.codec.documents import document
 from interlock.core.traits import TraitStatus
-from interlock.evaluators.builtin.context import Context
 from interlock.evaluators.builtin.sensed import MISSING, Sensed, field_of, garbled, kind_of, number_of, show
 from interlock.evaluators.builtin.sensor_checks import OneSensor
+from interlock.evaluators.context import CheckContext
 from interlock.ports.evaluators import Answer
 from interlock.ports.sensors import Sensor
 
@@ -44,7 +44,7 @@ class WindowCompleteness(OneSensor):
 
     Config = WindowsConfig
 
-    def __init__(self, config: WindowsConfig, context: Context) -> None:
+    def __init__(self, config: WindowsConfig, context: CheckContext) -> None:
         super().__init__(config, context)
         self._config = config
 

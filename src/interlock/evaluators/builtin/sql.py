@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from interlock.codec.evaluator_protocol import failure, harmless
 from interlock.core.traits import FailureCategory, TraitStatus
-from interlock.evaluators.builtin.context import Context, expand, variables
 from interlock.evaluators.builtin.rules import Ruled, judge
 from interlock.evaluators.builtin.sql_engines import NO_ROW, SqlTrouble, ask_duckdb, ask_postgres, ask_sqlite
+from interlock.evaluators.context import CheckContext, expand, variables
 from interlock.evaluators.workers import too_late
 from interlock.ports.evaluators import Answer, Question
 
@@ -50,12 +50,12 @@ class SqlCheck:
 
     Config = SqlConfig
 
-    def __init__(self, config: SqlConfig, context: Context) -> None:
+    def __init__(self, config: SqlConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:
-        """Ask the database; see `Builtin.evaluate`."""
+        """Ask the database; see `Check.evaluate`."""
         database = expand(self._config.database, question, self._context)
         bound = variables(question)
         try:

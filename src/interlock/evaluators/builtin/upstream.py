@@ -13,7 +13,7 @@ from interlock.core.ids import DEFAULT_SCHEDULE, NAME_RULE, PipelineName, Schedu
 from interlock.core.periods import Period
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import ConfigError
-from interlock.evaluators.builtin.context import Context, UpstreamRun, expand
+from interlock.evaluators.context import CheckContext, UpstreamRun, expand
 from interlock.ports.evaluators import Answer, Question
 
 COMPLETE: Final = ("COMPLETED", "COMPLETED_MONITORING")
@@ -45,12 +45,12 @@ class UpstreamCheck:
 
     Config = UpstreamConfig
 
-    def __init__(self, config: UpstreamConfig, context: Context) -> None:
+    def __init__(self, config: UpstreamConfig, context: CheckContext) -> None:
         self._config = config
         self._context = context
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:  # noqa: ARG002  (the store minds its own time)
-        """Look the run up; see `Builtin.evaluate`."""
+        """Look the run up; see `Check.evaluate`."""
         slots = tuple(dict.fromkeys(self._slots(question)))
         for slot in slots:
             run = self._context.runs.latest(slot)

@@ -17,10 +17,11 @@ from zlib import crc32
 
 from botocore.exceptions import ClientError
 
+from interlock.clients.aws_outcomes import FAILURES, Outcome
 from interlock.clients.forks import Opener
 from interlock.errors import StoreUnavailable
 from interlock.stores.dynamodb.errors import translated
-from interlock.stores.dynamodb.outcomes import FAILURES, Outcome, outcome_of
+from interlock.stores.dynamodb.outcomes import outcome_of
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0

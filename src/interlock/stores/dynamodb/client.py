@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.session import Session
 
+from interlock.clients.aws import LOCAL_REGION, is_loopback, local_credentials, region_of
 from interlock.errors import StoreError
 from interlock.stores.dynamodb.options import DynamoOptions
 
 _CONNECTIONS: Final = 64
-_LOCAL_REGION: Final = "us-east-1"
-_LOCAL_KEY: Final = "local"
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Say whether an endpoint is on this machine: an emulator, to which no credentials mean anything."""
-    host, _ = _host_and_port(endpoint)
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def make_client(options: DynamoOptions) -> Any:
@@ -47,12 +33,9 @@ def make_client(options: DynamoOptions) -> Any:
     local = is_loopback(options.endpoint)
     session = Session(profile=options.profile or None)
     seconds = options.timeout.total_seconds() / 2  # so that a lost answer leaves time to ask again
-    given: dict[str, Any] = {}
-    if local and not options.profile and not os.environ.get("AWS_ACCESS_KEY_ID"):
-        given = {"aws_access_key_id": _LOCAL_KEY, "aws_secret_access_key": _LOCAL_KEY}
     return session.create_client(
         "dynamodb",
-        region_name=_region(session, options.region) or (_LOCAL_REGION if local else None),
+        region_name=region_of(session, options.region) or (LOCAL_REGION if local else None),
         endpoint_url=options.endpoint or None,
         config=Config(
             connect_timeout=seconds,
@@ -64,13 +47,8 @@ def make_client(options: DynamoOptions) -> Any:
             proxies={} if local else None,
             user_agent_extra="interlock",
         ),
-        **given,
+        **local_credentials(options.endpoint, options.profile),
     )
-
-
-def _region(session: Any, named: str) -> str | None:
-    # botocore knows AWS_DEFAULT_REGION alone; everything else of AWS sets and reads AWS_REGION.
-    return named or session.get_config_variable("region") or os.environ.get("AWS_REGION") or None
 
 
 def address_of(options: DynamoOptions, region: str = "") -> str:

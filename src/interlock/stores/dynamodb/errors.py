@@ -6,19 +6,9 @@ from typing import Final, TypeAlias
 
 from botocore import exceptions as aws
 
+from interlock.clients.aws_outcomes import DENIED, THROTTLED, Outcome, code_of, is_about_certificate
 from interlock.errors import StoreError, StoreUnavailable
-from interlock.stores.dynamodb.outcomes import (
-    BUSY,
-    CANCELLED,
-    DENIED,
-    NOT_FOUND,
-    THROTTLED,
-    Outcome,
-    code_of,
-    is_about_certificate,
-    outcome_of,
-    reasons_of,
-)
+from interlock.stores.dynamodb.outcomes import BUSY, CANCELLED, NOT_FOUND, outcome_of, reasons_of
 
 _Told: TypeAlias = tuple[type[StoreError], str]
 

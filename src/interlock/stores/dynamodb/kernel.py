@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from interlock.clients.aws_outcomes import FAILURES, code_of
 from interlock.errors import StoreError, StoreUnavailable
 from interlock.stores.dynamodb import names
 from interlock.stores.dynamodb.calls import Calls, Refused
@@ -29,7 +30,7 @@ from interlock.stores.dynamodb.items import (
 )
 from interlock.stores.dynamodb.moving import Mover
 from interlock.stores.dynamodb.options import DynamoOptions
-from interlock.stores.dynamodb.outcomes import FAILED_CONDITION, FAILURES, code_of, failed_conditions
+from interlock.stores.dynamodb.outcomes import FAILED_CONDITION, failed_conditions
 from interlock.stores.dynamodb.table import Table
 from interlock.stores.kernel import MAX_PAGE, Change, Page, Place, Record, Walk, as_ping
 from interlock.stores.rows import end_of, micros, standing_of, steps_of

@@ -7,12 +7,13 @@ from threading import Event
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+from interlock.clients.aws_outcomes import code_of, is_denied
 from interlock.errors import StoreEmpty, StoreError, StoreTooNew, StoreUnavailable
 from interlock.stores.dynamodb import names
 from interlock.stores.dynamodb.calls import Calls, Refused
 from interlock.stores.dynamodb.errors import translated
 from interlock.stores.dynamodb.items import TTL
-from interlock.stores.dynamodb.outcomes import FAILED_CONDITION, NOT_FOUND, code_of, is_denied
+from interlock.stores.dynamodb.outcomes import FAILED_CONDITION, NOT_FOUND
 
 LAYOUT: Final = 1
 SHARDS: Final = 4

@@ -282,9 +282,24 @@ class Laws:
         ends = [self._triggers[spec.name].jobs[key][-1] for key in jobs]
         if self._slack():
             return  # a hand whose clock erred by more than is allowed for may have given up a start under way
-        assert (run.status is RunStatus.COMPLETED) == (JobState.SUCCEEDED in ends) or self._cancelled_late(run), (
+        did = JobState.SUCCEEDED in ends and not self._found_wanting(run)
+        assert (run.status is RunStatus.COMPLETED) == did or self._cancelled_late(run), (
             f"G5: {run.key} is {run.status}, but its jobs are {ends}"
         )
+        if run.status is RunStatus.COMPLETED:
+            self._check_verified(run, spec)
+
+    def _found_wanting(self, run: Run) -> bool:
+        # The job did well by its own account, and the last thing heard of it is that its work is not there.
+        last = run.attempts[-1] if run.attempts else None
+        return last is not None and last.outcome is Outcome.FAILED and "its verification says no" in last.reason
+
+    def _check_verified(self, run: Run, spec: PipelineSpec) -> None:
+        for check in spec.verify:
+            passed = self._evaluator.passes.get((run.key.run_id, check.name))
+            done = run.succeeded_at
+            assert passed is not None, f"G5: {run.key} is COMPLETED, and {check.name} never passed"
+            assert done is not None, f"G5: {run.key} is COMPLETED, and nobody knows when"
 
     def _cancelled_late(self, run: Run) -> bool:
         # A person's cancelling crossed the news of the job's end.

@@ -13,8 +13,8 @@ from interlock.core.documents import Document
 from interlock.core.ids import RunKey, Slot
 from interlock.core.traits import FailureCategory, Origin, TraitStatus
 from interlock.errors import SinkError, TriggerError
-from interlock.evaluators.builtin.context import Context
 from interlock.evaluators.builtin.upstream import UpstreamCheck, UpstreamConfig
+from interlock.evaluators.context import CheckContext
 from interlock.ports.evaluators import Answer, Question
 from interlock.ports.triggers import Job, JobHandle, JobState
 from interlock.runtime.upstream import UpstreamRuns
@@ -100,7 +100,7 @@ class FleetEvaluator:
         if fate < 0.06:
             return self._trouble(fate, timeout)
         if trait.evaluator == (UPSTREAM,):
-            context = Context(clock=self._stage.clock, root=Path(), runs=self._runs, http=_no_http, env={})
+            context = CheckContext(clock=self._stage.clock, root=Path(), runs=self._runs, http=_no_http, env={})
             config = UpstreamConfig(upstream_pipeline=upstream_of(trait))
             return UpstreamCheck(config, context).evaluate(question, timeout=timeout)
         if not self._data.landed(question.slot, trait.name):

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from interlock.core.documents import Document
 from interlock.core.ids import PipelineName, ScheduleName, TraitName
 from interlock.core.pipelines import (
@@ -140,6 +142,8 @@ def _a_plan(dice: Random, name: str, begins: datetime, upstream: PipelineSpec | 
         late_data=LateDataSpec(action=dice.choice(tuple(LateAction)), window=6 * HOUR),
         cascade_delay=dice.choice((timedelta(), timedelta(), 30 * SECOND)),
     )
+    if spec.trigger is not None and dice.random() < 0.25:
+        spec = replace(spec, verify=(_a_trait(dice, "output"),))
     repeatable = dice.random() < 0.35
     remembers = not repeatable or dice.random() < 0.6
     return Plan(spec, Target(repeatable, remembers, watchable=dice.random() < 0.9))
@@ -152,7 +156,8 @@ def _a_trait(dice: Random, name: str) -> TraitSpec:
 
 def _a_trigger(dice: Random) -> TriggerSpec:
     poll = dice.choice((1, 3, 5)) * MINUTE
-    return TriggerSpec(type="fake", poll_interval=poll, poll_budget=dice.randint(2, 6))
+    own = RetrySpec(max_attempts=dice.randint(1, 4), backoff=MINUTE) if dice.random() < 0.3 else None
+    return TriggerSpec(type="fake", poll_interval=poll, poll_budget=dice.randint(2, 6), start_retry=own)
 
 
 def _a_watch(dice: Random) -> WatchSpec:

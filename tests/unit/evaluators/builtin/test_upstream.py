@@ -10,7 +10,7 @@ from tests.unit.evaluators.worlds import NOON, World
 
 from interlock.codec.documents import mapping
 from interlock.core.traits import FailureCategory, Origin, TraitStatus
-from interlock.evaluators.builtin.context import UpstreamRun
+from interlock.evaluators.context import UpstreamRun
 from interlock.ports.evaluators import Answer
 
 

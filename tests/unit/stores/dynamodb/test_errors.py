@@ -8,9 +8,10 @@ import pytest
 from botocore import exceptions as aws
 from tests.unit.stores.dynamodb.test_calls import CONFLICT, said
 
+from interlock.clients.aws_outcomes import Outcome
 from interlock.errors import StoreError, StoreUnavailable
 from interlock.stores.dynamodb.errors import translated
-from interlock.stores.dynamodb.outcomes import Outcome, outcome_of
+from interlock.stores.dynamodb.outcomes import outcome_of
 
 HERE = "the DynamoDB table 't' (eu-central-1)"
 AT = "https://dynamodb.eu-central-1.amazonaws.com"

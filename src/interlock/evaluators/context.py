@@ -1,4 +1,4 @@
-"""What every built-in check is given, and what they have in common: configuration, variables, durations."""
+"""What every check in a class of its own is given, and what they have in common: configuration, variables, durations."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class NoSensors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
-    """The world as a built-in check sees it.
+class CheckContext:
+    """The world as a check sees it.
 
     `http` makes or returns the HTTP client, and is called only by checks that need one. `env` is the environment (this
     process's own, unless another is given), of which the names in `env_allow` may be used in configuration.
@@ -93,8 +93,8 @@ class Context:
         return Redactor.of_environment(self.env, self.env_allow)
 
 
-class Builtin(Protocol):
-    """One question's built-in check. Classes of this shape are registered as plugins and have a `Config`."""
+class Check(Protocol):
+    """One that answers questions in this process. Classes of this shape are registered as plug-ins and have a `Config`."""
 
     def evaluate(self, question: Question, *, timeout: timedelta) -> Answer:
         """Answer. It may raise: the router turns that into "could not tell"."""
@@ -143,7 +143,7 @@ def variables(question: Question) -> dict[str, str]:
     }
 
 
-def expand(text: str, question: Question, context: Context) -> str:
+def expand(text: str, question: Question, context: CheckContext) -> str:
     """Replace `{{date}}`, `${hour}` and `${env:NAME}` in a text of the configuration; see `core.templates`.
 
     Raises:

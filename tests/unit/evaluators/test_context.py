@@ -7,8 +7,8 @@ import pytest
 
 from interlock import plugins
 from interlock.errors import ConfigError
-from interlock.evaluators.builtin.context import read_config, seconds
 from interlock.evaluators.builtin.files import FilesConfig
+from interlock.evaluators.context import read_config, seconds
 
 OURS = sorted(name for kind, name in plugins.BUILTIN if kind == "evaluator")
 
