@@ -167,7 +167,9 @@ class TestConfig:
 
     def test_who_asks_where_and_for_how_long_is_as_configured(self) -> None:
         aws = FakeAws(put_object={"ETag": '"e"'})
-        sink(aws, region="eu-west-1", assumeRole="arn:aws:iam::1:role/r", timeout=3).deliver(a_notice(), timeout=SOON)
+        sink(aws, region="eu-west-1", assumeRole="arn:aws:iam::123456789012:role/r", timeout=3).deliver(
+            a_notice(), timeout=SOON
+        )
         (call,) = aws.asked
-        assert (call.options.region, call.options.assume_role) == ("eu-west-1", "arn:aws:iam::1:role/r")
+        assert (call.options.region, call.options.assume_role) == ("eu-west-1", "arn:aws:iam::123456789012:role/r")
         assert call.timeout == timedelta(seconds=3)
