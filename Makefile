@@ -12,7 +12,8 @@ DOCS_VENV ?= .venv-docs
 SERVERS_VENV ?= .venv-servers
 AIRFLOW2_VENV ?= .venv-airflow2
 AIRFLOW3_VENV ?= .venv-airflow3
-WORKERS ?= auto
+# One more than there are processors: many tests wait for servers and for processes of their own.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := $(VENV)/bin
 
 export PYTHON
@@ -39,6 +40,7 @@ demo: $(RUN_STAMP) ## play the demo: a late file holds a job back, its arrival l
 	@$(BIN)/interlock demo "$$(mktemp -d "$${TMPDIR:-/tmp}/interlock-demo.XXXXXX")"
 
 .PHONY: test
+test: SUITE = --ignore=tests/unit/core
 test: check core-coverage suite ## everything: static checks, coverage of the core, every test, every sample of the docs
 
 # ---------------------------------------------------------------- environments
@@ -113,7 +115,7 @@ fmt: $(DEV_STAMP) ## put the source into shape
 
 .PHONY: suite
 suite: $(DEV_STAMP) $(SERVERS_STAMP)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup $(SUITE)
 
 .PHONY: core-coverage
 core-coverage: $(DEV_STAMP)
