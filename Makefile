@@ -12,8 +12,7 @@ DOCS_VENV ?= .venv-docs
 SERVERS_VENV ?= .venv-servers
 AIRFLOW2_VENV ?= .venv-airflow2
 AIRFLOW3_VENV ?= .venv-airflow3
-# One more than there are processors: many tests wait for servers and for processes of their own.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+WORKERS ?= auto
 BIN := $(VENV)/bin
 
 export PYTHON

@@ -140,7 +140,8 @@ class TestOneRequest:
     ) -> None:
         """One place that drips costs so many threads, and no other place anything."""
         monkeypatch.setattr(aws_deadline, "LEFT_BEHIND", 2)
-        ask(door, timeout=timedelta(seconds=1))  # to make a client takes longer than these calls may
+        # To make a client takes longer than these calls may; it is kept by whole seconds.
+        door._client("sns", door._joined(NOTHING), 1)
         with stub.fault("Publish", Fault.DRIP):
             for _ in range(2):
                 trouble(door, timeout=timedelta(seconds=0.05))

@@ -26,7 +26,7 @@ from interlock.testing.conformance.triggers import TIMEOUT, Kind, TriggerBench, 
 SECRET: Final = "hunter2-never-shown"
 """Every credential that a bench configures contains this text; no word that a trigger says may."""
 
-_BRIEF: Final = timedelta(seconds=2)
+_BRIEF: Final = timedelta(seconds=1.5)
 
 
 class Fault(enum.Enum):
