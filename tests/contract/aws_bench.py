@@ -82,7 +82,7 @@ class AwsBench:
 
     def config(self, kind: Kind) -> Any:
         """Return the configuration of a job that does so; override this, and put `word(kind)` into it."""
-        raise NotImplementedError
+        raise RuntimeError(f"{type(self).__name__} does not say what its jobs are configured with")
 
     def trigger(self, kind: Kind) -> Trigger:
         made: Trigger = self.trigger_type(self.config(kind), self.context)

@@ -101,7 +101,7 @@ class _TakenUp:
 class _OnAServer(TriggerContract):
     @pytest.fixture
     def server(self, request: pytest.FixtureRequest) -> AirflowServer:
-        raise NotImplementedError
+        raise RuntimeError("these laws need a `server` fixture")
 
     @pytest.fixture
     def bench(self, server: AirflowServer) -> Iterator[RealBench]:

@@ -112,7 +112,8 @@ def _undecided(run: Run, results: tuple[TraitResult, ...], spec: PipelineSpec, a
     message = (
         f"the job of {run.key}, attempt {run.attempt}, says that its work is done, and that cannot be verified: {reasons}. "
         f"It is asked on, less often. Mend the check; or accept it as it is with: interlock accept {run.key} "
-        f"--reason TEXT; or say that it failed with: interlock complete {run.key} --status failed"
+        f"--reason TEXT; or say that it failed with: interlock complete {run.key} --status failed --category PERMANENT "
+        f"(without the category it may be tried again)"
     )
     return Decision(run=waits, commands=(tell(run, spec, AlertType.VERIFICATION_TROUBLE, message, at),))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from interlock.runtime.wiring import Interlock
 
 _PATIENCE: Final = timedelta(seconds=15)
-_STEP: Final = timedelta(milliseconds=200)
+_FIRST: Final = timedelta(milliseconds=200)
+_LONGEST: Final = timedelta(seconds=3)
 _LOOKED_AT: Final = 50
 
 
@@ -98,7 +100,7 @@ def _stopped(work: Interlock, before: Run, run: Run) -> _Seen:
         Driver(work.hands, pacer).catch_up(run.key)
         return _Seen(stopped=True, words="nothing of it was running")
     deadline = work.clock.now() + _PATIENCE
-    while True:
+    for pause in pauses():
         Driver(work.hands, pacer).catch_up(run.key)
         wished = any(isinstance(wish, CancelJob) for wish in work.store.outstanding(run.key))
         said = None if wished else _seen(work.hands, run, last.number, spec.trigger, spec.mode)
@@ -106,7 +108,16 @@ def _stopped(work: Interlock, before: Run, run: Run) -> _Seen:
             return said
         if work.clock.now() >= deadline:
             return said or _Seen(stopped=False, words="the job could not be stopped yet; a watcher goes on trying")
-        pacer.until(work.clock.now() + _STEP)
+        pacer.until(work.clock.now() + pause)
+    raise AssertionError  # the pauses never end
+
+
+def pauses() -> Iterator[timedelta]:
+    """Yield how long to leave a job alone between two looks: a command ends at once, another system takes its time."""
+    pause = _FIRST
+    while True:
+        yield pause
+        pause = min(pause * 2, _LONGEST)
 
 
 def _seen(hands: Hands, run: Run, attempt: int, trigger: TriggerSpec, mode: Mode) -> _Seen:

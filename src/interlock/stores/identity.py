@@ -20,7 +20,7 @@ from interlock.stores.repository import decoded
 _TRIES = 3
 
 
-class StoreName(Struct, frozen=True, kw_only=True):
+class NameRow(Struct, frozen=True, kw_only=True):
     """What the row holds. `version` is that of the row, which never changes."""
 
     name: str
@@ -36,8 +36,8 @@ def name_of(kernel: Kernel) -> str:
     for _ in range(_TRIES):
         record = kernel.get(keys.NAME_PK, keys.NAME_SK)
         if record is not None:
-            return decoded(record, StoreName).name
-        fresh = wire.to_builtins(StoreName(name=secrets.token_hex(6)))
+            return decoded(record, NameRow).name
+        fresh = wire.to_builtins(NameRow(name=secrets.token_hex(6)))
         # Another may be faster: what counts is what is there afterwards.
         kernel.commit(keys.NAME_PK, [Put(Record(pk=keys.NAME_PK, sk=keys.NAME_SK, version=1, body=fresh))])
     raise StoreUnavailable("the store does not keep the name it was given")

@@ -25,7 +25,7 @@ from interlock.ports.pushes import PushedResult
 from interlock.ports.registrations import Registration
 from interlock.ports.stores import Evaluation
 from interlock.stores import keys
-from interlock.stores.identity import StoreName
+from interlock.stores.identity import NameRow
 from interlock.stores.kernel import Change, Damaged, Record
 from interlock.stores.marks import mark_of
 from interlock.stores.repository import decoded, timeline_of
@@ -88,7 +88,7 @@ _BODIES: Final[tuple[tuple[str, str, type[Any], str], ...]] = (
     (keys.SILENCES_PK, keys.SILENCE_PREFIX, Silence, ""),
     (keys.REGISTERED_PK, keys.REGISTERED_PREFIX, Registration, "version"),
     ("thread", keys.THREAD_SK, _Text, ""),
-    (keys.NAME_PK, keys.NAME_SK, StoreName, "version"),
+    (keys.NAME_PK, keys.NAME_SK, NameRow, "version"),
 )
 """In which family of partitions rows with such names hold what, and which of its fields says the row's own version."""
 

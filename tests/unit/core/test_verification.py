@@ -5,7 +5,15 @@ from msgspec.structs import replace
 from tests.unit.core.states import Story, limits
 
 from interlock.core.chronicle import EventKind, told
-from interlock.core.commands import CancelJob, CheckJob, EvaluateTrait, NotifyDownstream, PublishEnd, ResolveAlert
+from interlock.core.commands import (
+    CancelJob,
+    CheckJob,
+    EvaluateTrait,
+    NotifyDownstream,
+    PublishEnd,
+    RaiseAlert,
+    ResolveAlert,
+)
 from interlock.core.decision import stay
 from interlock.core.events import (
     CancelAsked,
@@ -159,6 +167,10 @@ def test_a_check_that_asking_again_will_not_mend_is_told_at_once(category: Failu
     _told(story, replace(no_answer("rows", at=story.at), category=category, reason="no such file"))
     assert story.raised == ["verification_trouble"]
     assert story.run.wake_at is not None
+    (alert,) = (wish.alert for wish in story.commands if isinstance(wish, RaiseAlert))
+    # To say that it failed must not start it again behind the back of whoever says so.
+    assert f"interlock accept {story.run.key} --reason TEXT" in alert.message
+    assert f"interlock complete {story.run.key} --status failed --category PERMANENT" in alert.message
 
 
 def test_the_checks_of_a_run_that_fails_take_the_alert_about_them_back() -> None:
