@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -28,7 +27,6 @@ from interlock.core.events import CancelAsked
 from interlock.core.ids import parse_run_id
 from interlock.core.schedules import current_window
 from interlock.errors import Conflict, InterlockError, Invalid, NotFound, NotReady, Refused
-from interlock.operations import stopping
 from interlock.operations.desk import WorkDesk
 from interlock.operations.performing import perform
 from interlock.runtime.clock import SystemPacer
@@ -295,14 +293,6 @@ def test_a_success_has_no_category(slow: Office) -> None:
 
 
 # ---------------------------------------------------------------- cancel
-
-
-def test_a_job_that_is_being_stopped_is_looked_at_soon_and_then_seldom() -> None:
-    """Other systems count what they are asked: in the fifteen seconds of patience that is a few times."""
-    waits = list(islice(stopping.pauses(), 9))
-    assert waits[0] <= timedelta(milliseconds=200)
-    assert waits == sorted(waits)
-    assert sum(waits[:7], timedelta()) < timedelta(seconds=15) < sum(waits, timedelta())
 
 
 def test_the_one_run_that_has_not_ended_is_cancelled_and_its_job_stopped(slow: Office) -> None:
