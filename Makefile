@@ -12,6 +12,7 @@ DOCS_VENV ?= .venv-docs
 SERVERS_VENV ?= .venv-servers
 AIRFLOW2_VENV ?= .venv-airflow2
 AIRFLOW3_VENV ?= .venv-airflow3
+LAMBDA_PYTHON ?= python3.13
 WORKERS ?= auto
 BIN := $(VENV)/bin
 
@@ -147,6 +148,10 @@ docs: $(DOCS_STAMP) ## build the documentation into site/
 .PHONY: kill
 kill: $(DEV_STAMP) ## kill -9 the watcher of a busy fleet N times and show what became of every slot (N=50)
 	@$(BIN)/python scripts/kill_watcher.py $(or $(N),50)
+
+.PHONY: lambda
+lambda: $(DEV_STAMP) ## the packages of the functions on AWS, in dist/lambda, for the Python that LAMBDA_PYTHON names (python3.13)
+	@$(BIN)/python -m scripts.lambda_zip --python $(LAMBDA_PYTHON)
 
 .PHONY: soak
 soak: $(DEV_STAMP) ## two servers on one store, with everybody at them at once, for N seconds (N=600); then every guarantee is checked

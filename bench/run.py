@@ -23,6 +23,8 @@ MODULES: Final = (
     "stores",
     "archive",
     "triggers",
+    "aws_package",
+    "aws_runs",
 )
 
 

@@ -66,7 +66,7 @@ def read_lock(name: str, text: str) -> tuple[list[Pin], list[str]]:
     return pins, faults
 
 
-def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]]:
+def wanted(pyproject: dict[str, Any], build: str, functions: str) -> dict[str, list[Requirement]]:
     """Return what each lock has to satisfy: run the bare set, serve a server with any store, dev all and the tools."""
     project, groups = pyproject["project"], pyproject["dependency-groups"]
     bare = [*project["dependencies"], *entries(build)]
@@ -75,6 +75,7 @@ def wanted(pyproject: dict[str, Any], build: str) -> dict[str, list[Requirement]
     lists = {
         "run": bare,
         "serve": [*bare, *serving],
+        "lambda": [*entries(functions)],
         "dev": [*bare, *extras, *groups["dev"]],
         "docs": groups["docs"],
         "servers": groups["servers"],
@@ -102,11 +103,19 @@ def unsatisfied(lock: str, pins: list[Pin], requirements: list[Requirement]) -> 
             yield f"{lock}: has {has}, pyproject.toml asks for {requirement}: run `make lock`"
 
 
+def strange(pins: list[Pin], served: list[Pin]) -> Iterator[str]:
+    """Yield each pin of the functions' lock that a server's lock has not: tests run what a server runs."""
+    for pin in sorted({*pins} - {*served}):
+        yield f"requirements/lambda.lock: has {pin.name} {pin.version}, serve.lock has not: run `make lock`"
+
+
 def check(root: Path) -> list[str]:
     """Return every fault of the locks below `root`."""
     pyproject = tomllib.loads((root / "pyproject.toml").read_text())
+    build, functions = ((root / f"requirements/{name}.in").read_text() for name in ("build", "lambda"))
     faults: list[str] = []
-    for lock, requirements in wanted(pyproject, (root / "requirements/build.in").read_text()).items():
+    pinned: dict[str, list[Pin]] = {}
+    for lock, requirements in wanted(pyproject, build, functions).items():
         name = f"requirements/{lock}.lock"
         path = root / name
         if not path.is_file():
@@ -115,7 +124,8 @@ def check(root: Path) -> list[str]:
         pins, wrong = read_lock(name, path.read_text())
         faults += wrong
         faults += unsatisfied(name, pins, requirements)
-    return faults
+        pinned[lock] = pins
+    return [*faults, *strange(pinned.get("lambda", []), pinned.get("serve", []))]
 
 
 def main(arguments: list[str]) -> int:

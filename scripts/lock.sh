@@ -18,6 +18,7 @@ pin() {
 pin run pyproject.toml requirements/build.in
 pin serve pyproject.toml requirements/build.in --extra server --extra metrics --extra tracing --extra calendars \
   --extra postgres --extra redis --extra aws
+pin lambda requirements/lambda.in --constraints requirements/serve.lock --excludes requirements/lambda.without
 pin dev pyproject.toml requirements/build.in --extra all --group pyproject.toml:dev
 pin docs --group pyproject.toml:docs
 pin servers --group pyproject.toml:servers

@@ -1,6 +1,6 @@
 """Make the page of traps from its list of hazards and the numbers that the tests carry.
 
-A test says in its docstring which hazards it stands against (`T-80`, `BUG-45`, `LAT-21`). Every hazard of
+A test says in its docstring which hazards it stands against (`T-80`, `BUG-45`, `LAT-21`, `AWS-04`). Every hazard of
 `docs/reference/traps.yaml` needs such a test, or a reason why it cannot arise; a test may not carry a number that the
 list does not have.
 
@@ -26,7 +26,7 @@ PAGE: Final = "docs/reference/traps.md"
 TEST_FOLDERS: Final = ("tests", "src/interlock/testing")
 SHOWN: Final = 3
 
-_NUMBER: Final = re.compile(r"\b(?:T|BUG|LAT)-\d{2,3}\b")
+_NUMBER: Final = re.compile(r"\b(?:T|BUG|LAT|AWS)-\d{2,3}\b")
 _HEAD: Final = """\
 # Traps
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-pytest_plugins = ["tests.servers.fixtures", "tests.servers.aws_fixtures"]
+pytest_plugins = ["tests.servers.fixtures", "tests.servers.aws_fixtures", "tests.aws.lab.fixtures"]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,6 +8,7 @@
     │   ├── StoreUnavailable   try again; the write may or may not have happened
     │   ├── StoreEmpty         nothing is in it yet, and it was opened for looking only
     │   ├── StoreTooNew        written by a later Interlock
+    │   ├── NotDeployed        no project was deployed into the store that functions go by
     │   └── UnreadableRecord   a row that cannot be decoded
     ├── TriggerError           a job could not be started, looked at or stopped
     ├── SinkError              an alert was not delivered
@@ -91,6 +92,10 @@ class StoreEmpty(StoreError):
 
 class StoreTooNew(StoreError):
     """The store was written by a later version of Interlock, and is left untouched."""
+
+
+class NotDeployed(StoreError):
+    """No project was deployed into a store from which functions read theirs: nothing can be decided there."""
 
 
 class UnreadableRecord(StoreError):

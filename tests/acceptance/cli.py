@@ -1,15 +1,20 @@
-"""The real `interlock` in a process of its own, on a project on disk."""
+"""The real `interlock` in a process of its own, on a project on disk; and the same commands in this process, to look again and again."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from interlock.cli.main import run_cli
 
 SCRIPT = Path(sys.executable).with_name("interlock")
 INTERLOCK = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-m", "interlock"]
@@ -51,6 +56,17 @@ def interlock(
         input=stdin,
     )
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+def looked(*argv: str, root: Path) -> Said:
+    """Run a command that only looks, in this process: while something is waited for, starting Python would take the longest."""
+    before = signal.getsignal(signal.SIGTERM)
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        try:
+            code = run_cli(["--project", str(root), *argv])
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return Said(code, out.getvalue(), err.getvalue())
 
 
 def begin(*argv: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Self
 
-from tests.acceptance.cli import INTERLOCK, a_script, environment, interlock, noon_zone
+from tests.acceptance.cli import INTERLOCK, a_script, environment, interlock, looked, noon_zone
 
 PATIENCE: Final = 40.0
 SENSORS: Final = ("freshness", "rows", "capacity")
@@ -75,7 +75,7 @@ class Stub:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ class Stub:
 
 
 class Living:
-    """A project with sensors, asked through the real command line only. `store` is what its file says about the store."""
+    """A project with sensors, asked through the command line only. `store` is what its file says about the store."""
 
     def __init__(self, root: Path, stub: Stub, store: str = "") -> None:
         self.root = root
@@ -117,8 +117,8 @@ class Living:
         (self.root / "pipelines" / f"{name}.yaml").write_text(text)
 
     def says(self, *argv: str) -> Any:
-        """Run a command that prints JSON, and return its document."""
-        return json.loads(interlock(*argv, "--json", cwd=self.root).out)
+        """Run a command that looks and prints JSON, and return its document."""
+        return json.loads(looked(*argv, "--json", root=self.root).out)
 
     def code(self, *argv: str) -> int:
         """Run a command and return its exit code."""
@@ -126,7 +126,7 @@ class Living:
 
     def runs(self, name: str = "orders") -> list[dict[str, Any]]:
         """Return a pipeline's runs, newest first; none when it never ran."""
-        said = interlock("history", name, "--json", cwd=self.root)
+        said = looked("history", name, "--json", root=self.root)
         return list(json.loads(said.out)["items"]) if said.code == 0 else []
 
     def events(self, name: str = "orders") -> list[str]:

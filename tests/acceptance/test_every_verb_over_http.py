@@ -63,7 +63,7 @@ ACTING: Final[dict[str, tuple[tuple[str, ...], int]]] = {
 HERE: Final = frozenset(
     (
         *("init", "validate", "watch", "watchdog", "serve", "schema", "doctor", "demo", "completion", "keys"),
-        *("add-pipeline", "archive", "store"),
+        *("add-pipeline", "archive", "store", "compile", "deploy"),
     )
 )
 """Commands about what is here; `add-pipeline` has tests of its own."""

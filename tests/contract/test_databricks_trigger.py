@@ -116,7 +116,7 @@ class TestDatabricksSubmit(RemoteTriggerContract):
     def test_a_look_without_a_token_is_neither_an_end_nor_a_loss(
         self, bench: RemoteBench, stub: DatabricksStub
     ) -> None:
-        """The secret of the service principal was changed; the run goes on."""
+        """AWS-15: the secret of the service principal was changed; the run goes on."""
         trigger = bench.trigger(Kind.LINGERS)
         handle = trigger.start(a_job(), timeout=TIMEOUT)
         stub.expire()

@@ -119,6 +119,7 @@ def test_a_slow_server_is_waited_for(server: PostgresServer) -> None:
         assert [record.sk for record in forever(kernel, "p")] == ["a"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_frozen_server_holds_nobody_for_ever(server: PostgresServer) -> None:
     """Neither a commit nor a read nor a ring nor an opening; and when it goes on, so does the store."""
     kernel = opened(server, statement_timeout=_SECOND / 2)

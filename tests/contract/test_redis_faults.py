@@ -222,6 +222,7 @@ def test_what_a_replica_has_confirmed_survives_a_failover_and_nothing_else(durab
         durable.replica() as replica,
         closing(opened(durable.url)) as hasty,
         closing(opened(durable.url, wait_replicas=1, timeout=timedelta(seconds=8))) as sure,
+        closing(opened(durable.url, wait_replicas=1, timeout=timedelta(seconds=2))) as unsure,
     ):
         replica.wait_in_step()
         until(lambda: "do not wait for them" in "".join(hasty.advice()), "the replica is not counted")
@@ -229,7 +230,7 @@ def test_what_a_replica_has_confirmed_survives_a_failover_and_nothing_else(durab
         replica.ask("REPLICAOF", "NO", "ONE")
         assert hasty.commit("p", [Put(a_record(sk="hasty"))]) is True
         with pytest.raises(StoreUnavailable, match="may or may not survive a failover"):
-            sure.commit("p", [Put(a_record(sk="unsure"))])
+            unsure.commit("p", [Put(a_record(sk="unsure"))])
         assert names(sure.rows("p", "", Page())) == ["confirmed", "hasty", "unsure"]
         durable.kill()
         with closing(opened(replica.url)) as after:

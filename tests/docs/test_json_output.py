@@ -22,7 +22,8 @@ from interlock.app import (
     views,
     watch_views,
 )
-from interlock.cli import archive, doctor, keys, pipelines, store, watchdog
+from interlock.cli import archive, deploy, doctor, keys, pipelines, store, watchdog
+from interlock.cli import compile as compiling
 from interlock.errors import Problem
 
 PAGE = (ROOT / "docs/reference/json-output.md").read_text()
@@ -82,6 +83,11 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ShadowSlot": shadow_report.ShadowSlot,
     "StoreCheck": store.StoreCheck,
     "StoreFault": store.StoreFault,
+    "Bundle": compiling.BundleView,
+    "DeploySync": deploy.DeploySync,
+    "DeployDifference": deploy.DeployDifference,
+    "DeployTrouble": deploy.DeployTrouble,
+    "Deployment": deploy.Deployment,
     "Doctor": doctor.Doctor,
     "Check": doctor.CheckView,
 }

@@ -118,7 +118,7 @@ def _sixty_days() -> Living:
 
 
 def test_months_of_finished_slots_start_nothing_when_everything_short_lived_is_gone() -> None:
-    """BUG-99, LAT-26, T-09."""
+    """BUG-99, LAT-26, T-09, AWS-48."""
     living = _sixty_days()
     before = living.trigger.started
     while living.kernel.purge(NOON + 400 * DAY, 1000):
@@ -280,7 +280,7 @@ WAYS = [_by_the_calendar, _by_a_marker, _by_a_person, _by_the_watchdog, _by_a_re
 def test_after_a_refused_start_the_next_attempt_is_free_whichever_way_the_run_came(
     way: Callable[[Living], None],
 ) -> None:
-    """BUG-143, BUG-131, BUG-80."""
+    """BUG-143, BUG-131, BUG-80, AWS-07."""
     living = Living(DAILY, trigger=FakeTrigger(*[Start.REFUSED] * (2 if way is not _by_a_rerun else 0)))
     way(living)
     living.on(HOUR)

@@ -39,7 +39,7 @@ SATURDAYS = ExclusionSpec(weekdays=(5,))
 
 
 def test_a_lease_that_cannot_be_given_back_costs_no_outcome() -> None:
-    """BUG-28: what was told is told once, although the store fails just when the lease is given back."""
+    """BUG-28, AWS-07: what was told is told once, although the store fails just when the lease is given back."""
     bench = Bench()
     alert = Alert(alert_id="test/x", alert_type=AlertType.TEST, level=AlertLevel.ERROR, at=NOON, message="x")
     raise_alert(alert, bench.hands)

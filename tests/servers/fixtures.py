@@ -19,7 +19,18 @@ from tests.servers.redis import RedisServer
 
 S = TypeVar("S", bound=Server)
 USUAL: Final = frozenset(
-    {"redis", "valkey", "redis62", "postgres", "postgres-newest", "pgbouncer", "ministack", "moto"}
+    {
+        "redis",
+        "valkey",
+        "redis62",
+        "postgres",
+        "postgres-newest",
+        "pgbouncer",
+        "ministack",
+        "moto",
+        "stepfunctions",
+        "awslambdaric",
+    }
 )
 
 

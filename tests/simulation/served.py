@@ -69,6 +69,7 @@ class Server:
         )
         self.clock = world.clock
         self.actor = "api:somebody"
+        self.patience = timedelta(minutes=10)
         self.afterwards = SimpleNamespace(look_after=lambda _key, _attempt: None)
 
     @property

@@ -56,13 +56,15 @@ class Thresholds(NamedTuple):
     """What a scan goes by.
 
     `stuck_after` is for pipelines that say nothing of their own; a watcher that finishes no turn within `silence` is gone.
-    `wanted` says that there should be a watcher at all, `patient` that it is too early to miss one.
+    `wanted` says that there should be a watcher at all, `patient` that it is too early to miss one. `late` is how much later
+    than they want runs may be looked after.
     """
 
     stuck_after: timedelta = timedelta(minutes=30)
     silence: timedelta = timedelta(seconds=90)
     wanted: bool = True
     patient: bool = False
+    late: timedelta = timedelta()
 
 
 class Check(NamedTuple):
@@ -206,7 +208,9 @@ class _Scan:
             self._note_stuck(run, alert)
             announce(alert, spec, self._hands, cause=self._cause(run))
             return 1
-        alert = None if self._watchers is Watchers.NONE else watchdog.orphaned(run, spec, self._now)
+        alert = (
+            None if self._watchers is Watchers.NONE else watchdog.orphaned(run, spec, self._now, self._thresholds.late)
+        )
         if alert is not None:
             announce(alert, spec, self._hands, cause=self._cause(run))
         return 0 if alert is None else 1
@@ -298,7 +302,7 @@ class _Scan:
                 return "it is stuck, which is told by itself"
             return (
                 ""
-                if watchdog.orphaned(run, spec, now) is not None
+                if watchdog.orphaned(run, spec, now, self._thresholds.late) is not None
                 else f"it is looked after again, and is {run.status}"
             )
         return "" if stuck is not None and stuck.alert_id == name else f"it has moved, and is {run.status}"

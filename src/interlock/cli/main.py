@@ -54,6 +54,8 @@ VERBS: Final[dict[str, str]] = {
     "keys": "make API keys for the server",
     "schema": "print the JSON Schema of a kind of file",
     "store": "check, export, import and move the store",
+    "compile": "turn the project into one bundle for AWS",
+    "deploy": "bring a bundle to functions on AWS",
     "archive": "copy history to PostgreSQL",
     "doctor": "check the installation, the store and the evaluators",
     "demo": "play a story with real data",

@@ -72,6 +72,11 @@ def has_placeholder(text: str) -> bool:
     return any(not match["dollar"] for match in _PLACEHOLDER.finditer(text))
 
 
+def secrets_in(text: str) -> tuple[str, ...]:
+    """Return the names of the secrets that a text refers to, known or not."""
+    return tuple(match["secret"] for match in _PLACEHOLDER.finditer(text) if match["secret"])
+
+
 def is_reference(text: str) -> bool:
     """Say whether a text holds a reference to a secret or to the environment, so that it need not hold the secret itself."""
     return any(match["env"] or match["secret"] for match in _PLACEHOLDER.finditer(text))

@@ -177,11 +177,14 @@ def _what_holds(run: Run) -> str:
     return f"attempt {run.attempt} is the job {run.job_id or 'without a name'}; {looks}"
 
 
-def orphaned(run: Run, spec: PipelineSpec, now: datetime) -> Alert | None:
-    """Return the alert that a run's time has come and nobody looks after it, if that is so."""
+def orphaned(run: Run, spec: PipelineSpec, now: datetime, late: timedelta = timedelta()) -> Alert | None:
+    """Return the alert that a run's time has come and nobody looks after it, if that is so.
+
+    `late` is how much later than it wants whoever looks after it may come.
+    """
     due = run.due_at
     polls = spec.trigger.poll_interval if spec.trigger is not None and run.status is RunStatus.RUNNING else timedelta()
-    patience = max(LEFT_ALONE, _TIMES * max(interval(run, spec), polls))
+    patience = late + max(LEFT_ALONE, _TIMES * max(interval(run, spec), polls))
     if due is None or now - due <= patience:
         return None
     message = (

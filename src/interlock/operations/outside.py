@@ -230,7 +230,7 @@ class Place:
 
     def judge(self) -> Driven:
         """Carry the run on until its job is let through, or it can go no further now."""
-        return carried(self.hands, self.key)
+        return carried(self.hands, self.key, self._work.patience)
 
     def hold(self, actor: str, why: str) -> None:
         """Let nobody else start what is left waiting. A watcher goes on judging it; only this kind of job may begin."""

@@ -72,11 +72,13 @@ def register_pipeline(request: RegisterPipeline, desk: Desk) -> PipelineConfig:
 
     Raises:
         Conflict: a file defines a pipeline of that name.
+        Refused: here only what was deployed counts.
         Unregistrable: it has no name or one that cannot be, no known archetype, or a trigger that runs code here.
         ConfigError: something else is wrong with it; all of it is listed.
     """
     name = named(request.document)
     work = desk.work
+    work.registry.require_open()
     work.registry.follow()
     project = desk.project
     _require_no_file(project, name)
@@ -92,9 +94,11 @@ def remove_pipeline(request: RemovePipeline, desk: Desk) -> None:
 
     Raises:
         Conflict: only a file defines it, and only removing the file removes it.
+        Refused: here only what was deployed counts.
     """
     name = PipelineName(request.pipeline_id)
     work = desk.work
+    work.registry.require_open()
     if work.registrations.withdraw(name, desk.clock.now(), desk.actor):
         _changed(desk, name)
     else:

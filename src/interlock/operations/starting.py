@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from interlock.runtime.wiring import Interlock
     from interlock.stores.repository import Repository
 
-LONGEST: Final = timedelta(minutes=10)
-"""How long a start is waited for: its traits, and the call of its trigger."""
-
 BY_ITSELF: Final = "once nothing holds it back, a watcher starts its job by itself, unless {run} is cancelled before"
 
 Shown: TypeAlias = Callable[[Run], Mapping[str, object]]
@@ -32,10 +29,10 @@ Shown: TypeAlias = Callable[[Run], Mapping[str, object]]
 _STEP: Final = timedelta(seconds=1)
 
 
-def carried(hands: Hands, key: RunKey) -> Driven:
-    """Drive a run until its job runs, or it can go no further now. A retry is not waited for."""
+def carried(hands: Hands, key: RunKey, patience: timedelta) -> Driven:
+    """Drive a run until its job runs, or it can go no further now, for so long. A retry is not waited for."""
     pacer = SystemPacer(hands.clock)
-    deadline = hands.clock.now() + LONGEST
+    deadline = hands.clock.now() + patience
     while True:
         driven = Driver(hands, pacer).drive(key, wait=False, until=hands.clock.now() + _STEP)
         waits = driven.why is Stop.TIMED_OUT and driven.run.not_before is None
@@ -53,7 +50,7 @@ def started(work: Interlock, found: Found, who: str, shown: Shown | None = None)
         Refused: it is ready, and somebody holds it.
         Conflict: it was started for somebody else, or not at all.
     """
-    driven = carried(work.hands, found.key)
+    driven = carried(work.hands, found.key, work.patience)
     work.ring()
     if driven.run.status is RunStatus.RUNNING:
         work.afterwards.look_after(found.key, driven.run.attempt)

@@ -44,6 +44,14 @@ class Commit(Struct, frozen=True, kw_only=True):
     settles: CommandId | None = None
 
 
+class Wish(NamedTuple):
+    """A wish that nobody has settled: when it is to be tried (again), and how often it was postponed."""
+
+    command: Command
+    due_at: datetime
+    tries: int = 0
+
+
 class Runs(Protocol):
     """Runs, with their journal and outbox."""
 
@@ -82,8 +90,8 @@ class Runs(Protocol):
         """
         ...
 
-    def wish_tries(self, key: RunKey, command: CommandId) -> int:
-        """Return how often a wish was postponed; 0 also when nothing is wished any more."""
+    def wishes(self, key: RunKey) -> tuple[Wish, ...]:
+        """Return the wishes of a run that nobody has settled, oldest first, and how each stands."""
         ...
 
     def journal(self, key: RunKey) -> tuple[Entry, ...]:

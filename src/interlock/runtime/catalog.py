@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from interlock.codec.documents import mapping
 from interlock.config.project import Project
@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from interlock.app.hands import Catalog
 
 _UPSTREAM_CHECKS: Final = ("builtin:upstream-check", "builtin:upstream-job-log")
+
+
+class ProjectCatalog(Protocol):
+    """A catalog that can tell all of its pipelines, and the project that they are of."""
+
+    @property
+    def project(self) -> Project:
+        """The project as it is now."""
+        ...
+
+    @property
+    def specs(self) -> Mapping[PipelineName, PipelineSpec]:
+        """Every pipeline that can be used."""
+        ...
+
+    def spec(self, pipeline: PipelineName) -> PipelineSpec | None:
+        """See `app.hands.Catalog`."""
+        ...
+
+    def downstream_of(self, pipeline: PipelineName) -> tuple[PipelineName, ...]:
+        """See `app.hands.Catalog`."""
+        ...
 
 
 class FileCatalog:
@@ -50,12 +72,16 @@ def _state_of(project: Project) -> _State:
     specs = {PipelineName(name): loaded.spec for name, loaded in project.pipelines.items()}
     waiting: defaultdict[PipelineName, set[PipelineName]] = defaultdict(set)
     for name, spec in specs.items():
-        for trait in spec.traits:
-            if trait.evaluator[:1] and trait.evaluator[0] in _UPSTREAM_CHECKS:
-                upstream = mapping(trait.config).get("upstreamPipeline")
-                if isinstance(upstream, str):
-                    waiting[PipelineName(upstream)].add(name)
+        for upstream in upstreams_of(spec):
+            waiting[upstream].add(name)
     return specs, {upstream: tuple(sorted(those)) for upstream, those in waiting.items()}
+
+
+def upstreams_of(spec: PipelineSpec) -> tuple[PipelineName, ...]:
+    """Return the pipelines that a trait of this one waits for, sorted."""
+    checks = (trait for trait in spec.traits if trait.evaluator[:1] and trait.evaluator[0] in _UPSTREAM_CHECKS)
+    found = (mapping(trait.config).get("upstreamPipeline") for trait in checks)
+    return tuple(sorted({PipelineName(name) for name in found if isinstance(name, str)}))
 
 
 if TYPE_CHECKING:

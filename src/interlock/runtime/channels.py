@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,6 +15,7 @@ from interlock.codec.documents import mapping
 from interlock.config.project import ProjectSettings, SinkSpec
 from interlock.core.alerts import AlertLevel
 from interlock.errors import ConfigError, InterlockError, SecretError
+from interlock.runtime.later import LaterSink
 from interlock.runtime.triggers import filled
 from interlock.sinks.context import SinkContext
 
@@ -22,18 +24,27 @@ UNSAID: Final = SinkSpec(name="console", type="console", min_level=AlertLevel.WA
 
 
 def alerting_of(
-    settings: ProjectSettings, context: SinkContext, env: Mapping[str, str], secrets: Mapping[str, str]
+    settings: ProjectSettings,
+    context: SinkContext,
+    env: Mapping[str, str],
+    secrets: Mapping[str, str],
+    *,
+    later: bool = False,
 ) -> Alerting:
     """Make the channels and subscribers of a project. `${env:NAME}` is filled in for the names that the project allows, and
-    `${secret:NAME}` for those of its secrets.
+    `${secret:NAME}` for those of its secrets. With `later` each is made when it is first used.
 
     Raises:
         ConfigError: one of them cannot be used; the message says which and why.
     """
     filling = _Filling({name: env[name] for name in settings.env_allow if name in env}, secrets)
+
+    def made(spec: SinkSpec) -> Any:
+        return LaterSink(partial(_made, spec, context, filling)) if later else _made(spec, context, filling)
+
     return Alerting(
-        channels=tuple(_channel(spec, context, filling) for spec in settings.sinks or (UNSAID,)),
-        subscribers=tuple((spec.name, _made(spec, context, filling)) for spec in settings.lifecycle),
+        channels=tuple(_channel(spec, made(spec)) for spec in settings.sinks or (UNSAID,)),
+        subscribers=tuple((spec.name, made(spec)) for spec in settings.lifecycle),
         renotify=settings.alerting.renotify,
         deliver_for=settings.alerting.deliver_for,
     )
@@ -51,8 +62,7 @@ def wants_of(settings: ProjectSettings) -> tuple[tuple[str, Wants], ...]:
     return tuple((spec.name, _wants(spec)) for spec in settings.sinks or (UNSAID,))
 
 
-def _channel(spec: SinkSpec, context: SinkContext, filling: _Filling) -> Channel:
-    sink = _made(spec, context, filling)
+def _channel(spec: SinkSpec, sink: Any) -> Channel:
     return Channel(name=spec.name, sink=sink, wants=_wants(spec), group_by=spec.group_by, group_wait=spec.group_wait)
 
 

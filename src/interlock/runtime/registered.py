@@ -92,6 +92,9 @@ class Registry:
         with self._lock:
             self._join(files, self._rows.generation())
 
+    def require_open(self) -> None:
+        """Refuse nothing: here pipelines may be registered and removed."""
+
     def follow(self) -> int:
         """Look whether anything was registered or removed, by anybody, and go by it; return the count of changes so far.
 

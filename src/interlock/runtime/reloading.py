@@ -22,7 +22,7 @@ from interlock.core.ids import PipelineName, RunKey
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Run, RunStatus
 from interlock.errors import ConfigError, Problem
-from interlock.runtime.catalog import FileCatalog
+from interlock.runtime.catalog import ProjectCatalog
 from interlock.runtime.guarding import guarded
 from interlock.runtime.station import ITSELF, Station
 from interlock.runtime.wiring import Interlock
@@ -73,7 +73,7 @@ class Reloader:
         self._settings = settings
         self._load = load
         self._project = work.project
-        self._catalog: FileCatalog = work.catalog
+        self._catalog: ProjectCatalog = work.catalog
         self._problems: Sequence[Problem] | None = tuple(problems)
         self._known: dict[PipelineName, PipelineSpec] | None = None
         self._signature = signature(self._project)

@@ -15,7 +15,8 @@ from typing import Final
 from interlock.app.advance import Advanced, advance
 from interlock.app.hands import Silence
 from interlock.app.perform import perform
-from interlock.core.alerts import AlertType
+from interlock.app.postponing import LONGEST_PAUSE, put_off
+from interlock.core.alerts import Alert
 from interlock.core.commands import CancelJob, CheckJob, Command, EvaluateTrait, RaiseAlert, StartJob
 from interlock.core.events import Woke
 from interlock.core.ids import CommandId, RunKey
@@ -27,9 +28,6 @@ from interlock.runtime.looks import Look, Looks, take_a_look
 from interlock.runtime.station import Station
 from interlock.telemetry.about import about
 
-FIRST_PAUSE: Final = timedelta(seconds=1)
-LONGEST_PAUSE: Final = timedelta(seconds=30)
-CANCEL_TRIES: Final = 10
 _LOOK_AGAIN: Final = timedelta(seconds=1)
 _WAKES: Final = 20
 _RESUMED: Final = 500
@@ -188,18 +186,11 @@ class RunWork:
         return bool(told.commands)
 
     def _put_off(self, key: RunKey, wish: Command) -> None:
-        store, now = self._station.hands.store, self._station.hands.clock.now()
-        tries = store.wish_tries(key, wish.id)
-        if isinstance(wish, CancelJob) and tries + 1 >= CANCEL_TRIES:
-            message = (
-                f"the job of {key}, attempt {wish.attempt}, was to be stopped ({wish.reason}), and {CANCEL_TRIES} times "
-                "nobody could. It may still be running: look at the target system"
-            )
-            self._station.alert(AlertType.CANCEL_UNCONFIRMED, f"{key.run_id}/{wish.attempt}", message, key=key)
-            store.settle(key, wish.id)
+        until = put_off(key, wish, self._station.hands)
+        if isinstance(until, Alert):
+            self._station.alerted(until)
             return
-        until = now + min(FIRST_PAUSE * 2 ** min(tries, 16), LONGEST_PAUSE)
-        store.postpone(key, wish.id, until)
+        now = self._station.hands.clock.now()
         self._postponed[wish.id] = until
         for name in [name for name, over in list(self._postponed.items()) if over <= now]:
             self._postponed.pop(name, None)

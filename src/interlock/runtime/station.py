@@ -8,8 +8,9 @@ from typing import Final
 from interlock.app.advance import Advanced
 from interlock.app.hands import Hands, Together
 from interlock.app.notifying import raise_alert, resolve_alert
-from interlock.core.alerts import Alert, AlertLevel, AlertType
-from interlock.core.ids import PipelineName, RunId, RunKey
+from interlock.app.postponing import about_run
+from interlock.core.alerts import Alert, AlertType
+from interlock.core.ids import PipelineName, RunKey
 from interlock.core.runs import SUCCEEDED, RunStatus
 from interlock.runtime.lanes import Lanes, side_by_side
 from interlock.telemetry.about import about
@@ -48,23 +49,14 @@ class Station:
 
     def alert(self, kind: AlertType, subject: str, message: str, *, key: RunKey | None = None) -> None:
         """Tell people of something about Interlock itself, or about what it cannot work on."""
-        spec = None if key is None else self.hands.catalog.spec(key.slot.pipeline)
-        raise_alert(
-            Alert(
-                alert_id=alert_id(kind, subject),
-                alert_type=kind,
-                level=AlertLevel.ERROR,
-                at=self.hands.clock.now(),
-                message=message,
-                slot=None if key is None else key.slot,
-                run_id=RunId("") if key is None else key.run_id,
-                tier=0 if spec is None else spec.tier,
-                owner="" if spec is None else spec.owner,
-            ),
-            self.hands,
-        )
-        with about(run="" if key is None else key.run_id):
-            self.news(f"alert {AlertLevel.ERROR} {kind}: {message}")
+        alert = about_run(kind, subject, message, key, self.hands)
+        raise_alert(alert, self.hands)
+        self.alerted(alert)
+
+    def alerted(self, alert: Alert) -> None:
+        """Say that people are being told something."""
+        with about(run=alert.run_id):
+            self.news(f"alert {alert.level} {alert.alert_type}: {alert.message}")
         self.poke()
 
     def mended(self, kind: AlertType, subject: str, resolution: str) -> None:

@@ -20,9 +20,10 @@ from interlock.evaluators.context import CheckContext
 from interlock.ports.telemetry import SILENT, Telemetry
 from interlock.ports.triggers import Trigger
 from interlock.runtime.afterwards import Afterwards
-from interlock.runtime.catalog import FileCatalog
+from interlock.runtime.catalog import FileCatalog, ProjectCatalog
 from interlock.runtime.channels import alerting_of
 from interlock.runtime.clock import SystemClock
+from interlock.runtime.deployed import NoRegistry
 from interlock.runtime.keyed import StoreName
 from interlock.runtime.observing import Observers
 from interlock.runtime.pool import Pool
@@ -104,8 +105,13 @@ class Interlock:
     The watchers are woken when it closes, if anything was written that may want their attention; a process
     that goes on for longer calls `ring` whenever it has written something.
 
+    `patience` is how long whoever asks for a run waits for it: for its traits, and the call of its trigger.
     With `measured`, what is done is counted, and shown by `observers`; `telemetry` are others who are told of every step.
+    A `kernel` that is given stays open afterwards. With a `catalog` that counts and nothing else does: no files are gone by,
+    no pipeline can be registered, and sinks are made when they are first used.
     """
+
+    patience = timedelta(minutes=10)
 
     def __init__(
         self,
@@ -115,25 +121,28 @@ class Interlock:
         stream: TextIO | None = None,
         measured: bool = False,
         telemetry: Sequence[Telemetry] = (),
+        kernel: Kernel | None = None,
+        catalog: ProjectCatalog | None = None,
     ) -> None:
         self.project = project
+        self._later = catalog is not None
         self.clock = SystemClock()
-        self.catalog = FileCatalog(project)
         self.env = os.environ if env is None else env
         self._stream = sys.stderr if stream is None else stream
         self._stack = ExitStack()
         self.observers = Observers(project.settings, self.env, telemetry)
         with ExitStack() as stack:
             stack.callback(self.observers.close)
-            self.kernel = RingingKernel(self._marked(open_kernel(project, env=self.env)))
+            self.kernel = RingingKernel(self._marked(open_kernel(project, env=self.env) if kernel is None else kernel))
             self.committed = self.kernel.committed
             stack.callback(self.ring)
-            stack.callback(self.kernel.close)
+            if kernel is None:
+                stack.callback(self.kernel.close)
             self.store = Repository(self.kernel)
             self.pushes = PushRows(self.kernel)
             self.sensors = SensorRows(self.kernel)
             self.registrations = RegistrationRows(self.kernel)
-            self.registry = Registry(self.catalog, self.kernel)
+            self.catalog, self.registry = self._catalog(catalog)
             self.registry.follow()
             self._reach_out(stack)
             self._evaluator = self._routing()
@@ -183,7 +192,7 @@ class Interlock:
         context = SinkContext(
             stream=self._stream, root=self.project.root, http=self._http, aws=self._aws, threads=threads
         )
-        return alerting_of(project.settings, context, self.env, self._secrets)
+        return alerting_of(project.settings, context, self.env, self._secrets, later=self._later)
 
     def measured(self, trigger: Trigger, kind: str) -> Trigger:
         """Return a trigger that was made elsewhere, measured like all others where anybody measures."""
@@ -197,6 +206,12 @@ class Interlock:
     def _marked(self, kernel: Kernel) -> Kernel:
         # What is to be archived is marked in the commit that writes it, by whatever process: so nothing is missed.
         return MarkingKernel(kernel, self.clock.now) if self.project.settings.archiver.enabled else kernel
+
+    def _catalog(self, given: ProjectCatalog | None) -> tuple[ProjectCatalog, Registry | NoRegistry]:
+        if given is not None:
+            return given, NoRegistry()
+        files = FileCatalog(self.project)
+        return files, Registry(files, self.kernel)
 
     def _observe(self, *, measured: bool) -> None:
         hands = self.hands

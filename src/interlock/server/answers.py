@@ -1,4 +1,4 @@
-"""Answers as ASGI messages: problem documents for every kind of trouble, also HTTP's own."""
+"""Answers with their headers: problem documents for every kind of trouble, also HTTP's own."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from litestar.exceptions import HTTPException
-from litestar.types import Send
 
 from interlock.api.problems import INTERNAL, MEDIA_TYPE, kind_of, problem_of
 from interlock.clients.texts import cleaned
 from interlock.errors import Busy, Contention, InterlockError, ServerUnavailable, StoreUnavailable, Unauthorized
+
+if TYPE_CHECKING:
+    from litestar.types import Send
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -43,7 +44,6 @@ class Answer(NamedTuple):
 
 def problem_answer(error: Exception, instance: str = "") -> Answer:
     """Write any error as an answer. What nobody foresaw is logged with its trace, and not told."""
-    error = _plain(error)
     if isinstance(error, HttpProblem):
         body = _http_problem(error, instance)
         return _answer(error.status, body, error.headers)
@@ -52,21 +52,6 @@ def problem_answer(error: Exception, instance: str = "") -> Answer:
         _log.error("an unforeseen fault while answering %s", cleaned(instance, 200) or "a request", exc_info=error)
     body = problem_of(error, instance)
     return _answer(kind.status, body, _headers(error, body))
-
-
-def _plain(error: Exception) -> Exception:
-    """Return the framework's errors as our own."""
-    if not isinstance(error, HTTPException):
-        return error
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return HttpProblem(HTTPStatus.NOT_FOUND, "there is no such route; /openapi.json lists all there are")
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(sorted((error.headers or {}).get("allow", "").split(", ")))
-        message = f"this route does not take the method; it takes {allowed}"
-        return HttpProblem(HTTPStatus.METHOD_NOT_ALLOWED, message, headers=((b"allow", allowed.encode()),))
-    if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return HttpProblem(HTTPStatus(error.status_code), str(error.detail))
-    return error
 
 
 def _http_problem(error: HttpProblem, instance: str) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from litestar import Litestar, Response
 from litestar import Request as Incoming
 from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp
 
@@ -18,7 +20,7 @@ from interlock.api.contract import Role
 from interlock.config.project import ServerSpec
 from interlock.errors import Unauthorized
 from interlock.runtime.wiring import Interlock
-from interlock.server.answers import problem_answer
+from interlock.server.answers import HttpProblem, problem_answer
 from interlock.server.asked import asked_of, learn
 from interlock.server.audit import Audit
 from interlock.server.bodies import Gone, Limits
@@ -26,7 +28,8 @@ from interlock.server.crews import LARGE, QUICK, REPORTS, SLOW, Crew, Crews, Siz
 from interlock.server.entrance import Entrance
 from interlock.server.facts import own_routes
 from interlock.server.keys import is_loopback, require_guarded, ring_of
-from interlock.server.routes import Carrier, Kind, handlers, kinds
+from interlock.server.kinds import Kind, Routes, kinds, wrong_method
+from interlock.server.routes import Carrier, handlers, response
 
 OPEN_PATHS: Final = frozenset({"/api/health", "/livez", "/readyz"})
 """What may be asked without a key: exactly these."""
@@ -89,10 +92,11 @@ def create_app(
     served = kinds() if chosen is None else tuple(chosen)
     own = own_routes(served, gauges.counters, gauges.metrics)
     routes = [*handlers(carrier, served), *own, *extra]
+    known = Routes(served, [path for each in (*own, *extra) for path in each.paths])
     app = Litestar(
         route_handlers=routes,
         guards=[_require_leave],
-        exception_handlers={Exception: _on_error},
+        exception_handlers={Exception: partial(_on_error, known)},
         on_shutdown=[partial(_close, crews)],
         openapi_config=None,
         logging_config=None,
@@ -128,7 +132,7 @@ def _open_paths(routes: Sequence[HTTPRouteHandler]) -> frozenset[str]:
 
 def _require_leave(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let in who has the role that a handler asks for."""
-    learn(connection.scope, handler.name or "", connection.path_params)
+    learn(asked_of(connection.scope), handler.name or "", connection.path_params)
     if handler.opt.get("open", False):
         return
     caller = asked_of(connection.scope).caller
@@ -140,13 +144,24 @@ def _require_leave(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
         caller.require_pipeline(None)
 
 
-def _on_error(request: Incoming[Any, Any, Any], error: Exception) -> Response[bytes]:
+def _on_error(routes: Routes, request: Incoming[Any, Any, Any], error: Exception) -> Response[bytes]:
     if isinstance(error, Gone):
         raise error
-    answer = problem_answer(error, request.scope["path"])
-    headers = {name.decode(): value.decode() for name, value in answer.headers if name != b"content-type"}
-    media = dict(answer.headers)[b"content-type"].decode()
-    return Response(answer.body, status_code=answer.status, headers=headers, media_type=media)
+    path = request.scope["path"]
+    return response(problem_answer(_plain(error, path, routes), path))
+
+
+def _plain(error: Exception, path: str, routes: Routes) -> Exception:
+    """Return the framework's errors as our own."""
+    if not isinstance(error, HTTPException):
+        return error
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return routes.nowhere(path)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return wrong_method((error.headers or {}).get("allow", "").split(", "))
+    if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return HttpProblem(HTTPStatus(error.status_code), str(error.detail))
+    return error
 
 
 def _close(crews: Sequence[Crew]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-from litestar.connection import ASGIConnection
+from typing import TYPE_CHECKING, Any, Final
 
 from interlock.errors import Unauthorized
 from interlock.server.keys import Caller
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
 
 _KEY: Final = "interlock"
 _GOOD_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
@@ -49,9 +50,8 @@ def asked_of(scope: Any) -> Asked:
     return asked
 
 
-def learn(scope: Any, operation: str, path_params: Mapping[str, Any]) -> None:
+def learn(asked: Asked, operation: str, path_params: Mapping[str, Any]) -> None:
     """Keep what a route says of a request: which operation it is, on which pipeline, and on which run."""
-    asked = asked_of(scope)
     asked.operation = operation
     asked.run = str(path_params.get("runId", path_params.get("rerunId", "")))
     asked.pipeline = str(path_params.get("pipelineId", asked.run.partition(":")[0]))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.types import Receive
 
 from interlock.errors import Invalid
 from interlock.server.answers import HttpProblem
+
+if TYPE_CHECKING:
+    from litestar.types import Receive
 
 _DEPTH: Final = 64
 _AT_ONCE: Final = 16 * 1024
@@ -48,6 +49,8 @@ async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
         Gone: the caller went away.
         Busy: too many large ones are being read already.
     """
+    import asyncio  # who has the whole body already needs no event loop
+
     told = headers.get(b"content-length", b"0")
     if told.isdigit() and int(told[:20]) > limits.size:
         raise _too_large(limits)
@@ -57,10 +60,23 @@ async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limits: Li
     except TimeoutError:
         message = f"the body did not arrive within {limits.patience:g} seconds"
         raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, message, close=True) from None
+    read = partial(json_of, headers, body, limits)
+    return read() if len(body) <= _AT_ONCE else await aside(read)
+
+
+def json_of(headers: Mapping[bytes, bytes], body: bytes, limits: Limits) -> object:
+    """Read a JSON body that has arrived; None where there is none.
+
+    Raises:
+        HttpProblem: it is too long, or something else than JSON.
+        Invalid: it is no JSON that can be understood in one way only.
+    """
+    if len(body) > limits.size:
+        raise _too_large(limits)
     if not body:
         return None
     _require_json(headers.get(b"content-type", b""))
-    return parsed(body) if len(body) <= _AT_ONCE else await aside(partial(parsed, body))
+    return parsed(body)
 
 
 async def _read(receive: Receive, limits: Limits) -> bytes:

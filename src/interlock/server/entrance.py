@@ -20,7 +20,6 @@ from typing import Any, Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from interlock.clients.texts import cleaned
 from interlock.config.project import ServerSpec
 from interlock.errors import Busy, ServerUnavailable, Unauthorized
 from interlock.server.answers import problem_answer, send_answer
@@ -29,23 +28,11 @@ from interlock.server.audit import Audit
 from interlock.server.bodies import Gone
 from interlock.server.doorway import SAFE, HouseRules, headers_of, require_plain_address
 from interlock.server.keys import LOCAL, Caller, KeyRing, cannot_be_guessed
+from interlock.server.manners import Exchange, tell, with_manners
 from interlock.server.throttle import Grant, Throttle
 from interlock.telemetry.about import about
 
-_access: Final = logging.getLogger("interlock.access")
 _log: Final = logging.getLogger("interlock.server")
-
-_ALWAYS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-_UNLESS_SAID: Final = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"cache-control", b"no-store"),
-)
-_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 # Guesses: ten different wrong keys at once, then one in six seconds.
 _GUESSES: Final = 10
@@ -110,7 +97,7 @@ class Entrance:
                     raise
                 await send_answer(problem_answer(exc, scope["path"]), leaving)
             finally:
-                _tell(scope, asked, leaving.status, self._elapsed() - since)
+                tell(Exchange(scope["method"], scope["path"], leaving.status, self._elapsed() - since), asked)
                 if asked.caller is not None and scope["method"] not in SAFE:
                     self._audit.write_down(asked, leaving.status)
 
@@ -193,15 +180,9 @@ class _Leaving:
         """Send one message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            said = [(name.lower(), value) for name, value in message["headers"]]
-            names = {name for name, _ in said}
-            said += [(b"x-request-id", self._asked.request_id.encode()), *_ALWAYS]
-            said += [each for each in _UNLESS_SAID if each[0] not in names]
-            if self._secure:
-                said.append(_HSTS)
-            if self.grant is not None:
-                said += self._rate()
-            message = {**message, "headers": said}
+            said = with_manners(tuple(message["headers"]), self._asked, secure=self._secure)
+            rate = () if self.grant is None else tuple(self._rate())
+            message = {**message, "headers": [*said, *rate]}
         elif self._headless and message["type"] == "http.response.body":
             if self.finished:
                 raise Gone  # what has no end, such as a stream of events, ends here
@@ -243,21 +224,3 @@ def _token_of(headers: Mapping[bytes, bytes]) -> bytes | None:
     if len(found) > 1:
         raise Unauthorized("X-API-Key and Authorization hold two different keys: send one")
     return found.pop() if found else None
-
-
-def _tell(scope: HTTPScope, asked: Asked, status: int, took: float) -> None:
-    if not _access.isEnabledFor(logging.INFO):
-        return
-    route = asked.route or cleaned(scope["path"], 200)
-    milliseconds = math.floor(took * 1000)
-    facts = {
-        "requestId": asked.request_id,
-        "actor": asked.actor,
-        "address": asked.address,
-        "method": scope["method"],
-        "route": route,
-        "status": status,
-        "durationMs": milliseconds,
-    }
-    who = asked.actor or asked.address
-    _access.info("%s %s %d %dms %s", scope["method"], route, status, milliseconds, who, extra=facts)

@@ -7,7 +7,6 @@ Those go to the log.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -109,6 +108,8 @@ class StoreLook:
 
     async def ask(self) -> Looked:
         """Return what the store shows, or how it fails to, within the deadline."""
+        import asyncio  # whoever only shows how it is needs no event loop
+
         with self._lock:
             now = self._seconds()
             if self._last is not None and now - self._ended < self._fresh:

@@ -16,8 +16,8 @@ from msgspec.structs import fields
 from interlock.api.contract import Request, Role, answer_of, in_path
 from interlock.core.documents import Document
 from interlock.core.periods import Period
+from interlock.server.kinds import Kind, kinds
 from interlock.server.openapi_parts import EXAMPLES, INTRODUCTION, OWN_PATHS, PROBLEM, RESPONSES, SECURITY
-from interlock.server.routes import Kind, kinds
 from interlock.version import __version__
 
 Schema: TypeAlias = dict[str, Any]

@@ -2,80 +2,41 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from functools import partial
 from http import HTTPStatus
-from importlib import import_module
-from inspect import isclass
-from typing import Any, Final
-from urllib.parse import quote, urlencode
+from typing import Any
 
 from litestar import Request as Incoming
 from litestar import Response
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
-from interlock.api.contract import Endpoint, Request, arrived
+from interlock.api.contract import Endpoint, Request
 from interlock.api.judging import Evaluate
-from interlock.api.wire import Bare, encode_answer, encode_bare
-from interlock.clients.texts import cleaned
-from interlock.errors import InterlockError, NotFound, StoreError
-from interlock.operations.desk import WorkDesk
-from interlock.operations.performing import perform
+from interlock.api.wire import Bare
+from interlock.errors import InterlockError
 from interlock.operations.slots import chosen_slot
 from interlock.runtime.wiring import Interlock
+from interlock.server.answers import Answer
 from interlock.server.asked import Asked, asked_of, caller_of
 from interlock.server.audit import Audit
 from interlock.server.bodies import Limits, query_of, read_json
+from interlock.server.carrying import BODILESS, Clerk, success
 from interlock.server.crews import Crew, Crews, Flights, outcome
 from interlock.server.doorway import SAFE
 from interlock.server.keys import Caller
-
-Kind = type[Request[Any]]
-
-MODULES: Final = (
-    "judging",
-    "running",
-    "rerunning",
-    "gating",
-    "planning",
-    "registering",
-    "looking",
-    "alerting",
-    "controlling",
-    "sensing",
-)
-"""The modules of `interlock.api` whose requests have routes, in the order in which people should read them."""
-
-_SHOWN: Final = 1000
-_log: Final = logging.getLogger("interlock.server")
-_BODILESS: Final = ("GET", "DELETE")
-_JSON: Final = "application/json"
-_TRACE: Final = (b"traceparent", b"tracestate")
-
-
-def kinds() -> tuple[Kind, ...]:
-    """Return every kind of request that the contract knows, in the order of its modules and their lines."""
-    found: list[Kind] = []
-    for name in MODULES:
-        module = import_module(f"interlock.api.{name}")
-        found += (each for each in vars(module).values() if _is_request(each) and each.__module__ == module.__name__)
-    return tuple(found)
-
-
-def _is_request(found: object) -> bool:
-    return isclass(found) and issubclass(found, Request) and hasattr(found, "endpoint")
+from interlock.server.kinds import Kind
 
 
 class Carrier:
-    """Carries requests out: on which threads, and with what left behind."""
+    """Carries requests out, each on the threads that it belongs to."""
 
     def __init__(self, work: Interlock, audit: Audit, crews: Crews, limits: Limits) -> None:
         self._work = work
         self._crews = crews
         self._limits = limits
-        self._audit = audit
+        self._clerk = Clerk(work, audit)
         self._evaluations: Flights[Bare] = Flights()
 
     async def carry(self, kind: Kind, incoming: Incoming[Any, Any, Any]) -> Response[bytes]:
@@ -85,41 +46,20 @@ class Carrier:
             InterlockError: it was not done.
         """
         asked = asked_of(incoming.scope)
-        endpoint, caller = kind.endpoint, caller_of(incoming)
-        if asked.pipeline or "pipeline_id" not in kind.__struct_fields__:
-            caller.require_pipeline(asked.pipeline or None)
+        caller = caller_of(incoming)
+        self._clerk.require_place(kind, asked, caller)
         body = None
-        if endpoint.method not in _BODILESS:
+        if kind.endpoint.method not in BODILESS:
             body = await read_json(asked.headers, incoming.receive, self._limits, self._crews.large.start)
         query = query_of(incoming.scope["query_string"])
-        request = arrived(kind, incoming.path_params, query, body)
-        if not asked.pipeline:
-            asked.pipeline = getattr(request, "pipeline_id", None) or ""
-            caller.require_pipeline(asked.pipeline or None)
-        if endpoint.document and isinstance(body, dict):
-            asked.pipeline = str(body.get("name", ""))  # for the record: who registered what
-        done = await self._discreetly(request, caller, asked)
-        headers = {} if done.next is None else _onward(incoming, query, done.next)
-        media = None if endpoint.success == HTTPStatus.NO_CONTENT else _JSON
-        return Response(done.body, status_code=endpoint.success, headers=headers, media_type=media)
-
-    async def _discreetly(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
-        """Carry a request out; what goes wrong says no more than this caller may know."""
-        try:
-            return await self._carried_out(request, caller, asked)
-        except NotFound as exc:
-            if caller.pipelines:  # the words name what there is instead, which is not for a key of some pipelines only
-                raise NotFound("there is no such thing among what this key is good for") from exc
-            raise
-        except StoreError as exc:
-            # Where the project lies is the operator's business: the log has it whole.
-            _log.warning("%s", cleaned(str(exc), _SHOWN))
-            exc.args = (str(exc).replace(f"{self._work.project.root}/", ""), *exc.args[1:])
-            raise
+        request = self._clerk.read(kind, asked, caller, incoming.path_params, (query, body))
+        with self._clerk.discreet(caller):
+            done = await self._carried_out(request, caller, asked)
+        return response(success(kind, done, incoming.scope["path"], query))
 
     async def _carried_out(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
         crew = self._crew_for(request.endpoint)
-        begin = partial(crew.start, partial(self._do, request, caller, asked))
+        begin = partial(crew.start, partial(self._clerk.do, request, caller, asked))
         if isinstance(request, Evaluate):
             return await outcome(self._evaluations.board(self._flight_of(request), begin))
         return await outcome(begin())
@@ -128,24 +68,6 @@ class Carrier:
         if not endpoint.slow:
             return self._crews.quick
         return self._crews.reports if endpoint.method in SAFE else self._crews.slow
-
-    def _do(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
-        with self._work.observers.incoming(trace_of(asked.headers)):
-            return self._done_and_told(request, caller, asked)
-
-    def _done_and_told(self, request: Request[Any], caller: Caller, asked: Asked) -> Bare:
-        if request.endpoint.method in SAFE:
-            return self._done(request, caller)
-        try:
-            done = self._done(request, caller)
-            self._audit.sign(asked)
-        finally:
-            self._work.ring()
-        return done
-
-    def _done(self, request: Request[Any], caller: Caller) -> Bare:
-        answer = perform(request, WorkDesk(self._work, caller.actor))
-        return encode_bare(answer) if request.endpoint.bare else Bare(encode_answer(answer), None)
 
     def _flight_of(self, request: Evaluate) -> Hashable:
         try:
@@ -174,11 +96,9 @@ def _handler(carrier: Carrier, kind: Kind) -> HTTPRouteHandler:
     )(carry)
 
 
-def trace_of(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """Return what headers say of the trace that a request belongs to (W3C Trace Context)."""
-    return {name.decode(): headers[name].decode("latin-1") for name in _TRACE if name in headers}
-
-
-def _onward(incoming: Incoming[Any, Any, Any], query: Mapping[str, str], cursor: str) -> dict[str, str]:
-    path = quote(incoming.scope["path"], safe="/:@,")
-    return {"Link": f'<{path}?{urlencode({**query, "cursor": cursor})}>; rel="next"', "X-Next-Cursor": cursor}
+def response(answer: Answer) -> Response[bytes]:
+    """Return an answer as the framework sends it."""
+    headers = {name.decode(): value.decode() for name, value in answer.headers}
+    # The framework adds the charset of texts itself.
+    media = headers.pop("content-type", "").partition("; charset")[0] or None
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=media)

@@ -15,11 +15,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from interlock.codec import wire
+from interlock.core.archetypes import Archetype
 from interlock.core.documents import Document
 from interlock.core.pipelines import PipelineSpec
 from interlock.errors import UnreadableRecord
 from interlock.ports.agendas import Agenda
 from interlock.ports.controls import Marker, Pause, Silence
+from interlock.ports.deployments import Deployed, Head, Listed
 from interlock.ports.members import Member
 from interlock.ports.pushes import PushedResult
 from interlock.ports.registrations import Registration
@@ -86,6 +88,10 @@ _BODIES: Final[tuple[tuple[str, str, type[Any], str], ...]] = (
     ("pipeline", "PUSH#", PushedResult, ""),
     ("members", "MEMBER#", Member, "epoch"),
     (keys.SILENCES_PK, keys.SILENCE_PREFIX, Silence, ""),
+    ("pipeline", keys.DEPLOYED_SK, Deployed, "version"),
+    ("pipeline", keys.DEPLOYED_POINTER_SK, Listed, ""),
+    (keys.DEPLOYMENT_PK, keys.HEAD_SK, Head, "generation"),
+    (keys.DEPLOYMENT_PK, keys.ARCHETYPE_PREFIX, Archetype, ""),
     (keys.REGISTERED_PK, keys.REGISTERED_PREFIX, Registration, "version"),
     ("thread", keys.THREAD_SK, _Text, ""),
     (keys.NAME_PK, keys.NAME_SK, NameRow, "version"),

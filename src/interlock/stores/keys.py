@@ -55,6 +55,14 @@ NAME_SK: Final = "NAME"
 REGISTERED_PK: Final = "registered"
 REGISTERED_PREFIX: Final = "PIPELINE#"
 GENERATION_SK: Final = "GENERATION"
+DEPLOYMENT_PK: Final = "deployment"
+HEAD_SK: Final = "HEAD"
+ARCHETYPE_PREFIX: Final = "ARCHETYPE#"
+DEPLOYED_SK: Final = "DEPLOYED"
+DEPLOYED_POINTER_SK: Final = "LISTED#DEPLOYED"
+DEPLOYED_KIND: Final = "deployed"
+DOWNSTREAM_PREFIX: Final = "DOWNSTREAM#"
+DOWNSTREAM_KIND: Final = "downstream"
 THREAD_SK: Final = "THREAD"
 DISPATCH_PREFIX: Final = "dispatch/"
 DISPATCH_SK: Final = "DISPATCH"
@@ -194,6 +202,16 @@ def sensor_sk(key: str, period: str) -> str:
 def registered_sk(pipeline: str) -> str:
     """Return the row of a registered pipeline."""
     return f"{REGISTERED_PREFIX}{pipeline}"
+
+
+def archetype_sk(name: str) -> str:
+    """Return the row of an archetype of the deployment."""
+    return f"{ARCHETYPE_PREFIX}{name}"
+
+
+def downstream_sk(pipeline: str) -> str:
+    """Return the row, among those of a deployed pipeline, of one that waits for it."""
+    return f"{DOWNSTREAM_PREFIX}{pipeline}"
 
 
 def note_sk(at: datetime, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -17,7 +17,7 @@ from interlock.core.ids import CommandId, PipelineName, RunId, RunKey, Slot, par
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.runs import Cause, Run
 from interlock.errors import Contention, NotFound, UnreadableRecord
-from interlock.ports.stores import Claim, Commit, DueWork, Entry, Evaluation, TimelineRecord
+from interlock.ports.stores import Claim, Commit, DueWork, Entry, Evaluation, TimelineRecord, Wish
 from interlock.ports.telemetry import SILENT, Telemetry
 from interlock.stores import keys
 from interlock.stores.activity import listed_activity
@@ -32,6 +32,7 @@ T = TypeVar("T")
 _TRIES: Final = 20
 _PAGE: Final = 500
 _SPECS: Final = 20_000
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Repository:
@@ -95,10 +96,12 @@ class Repository:
 
     def outstanding(self, key: RunKey) -> tuple[Command, ...]:
         """Return the wishes nobody has settled, oldest first."""
-        return tuple(
-            decoded(record, Command)  # type: ignore[arg-type]  # a union is not a type to mypy
-            for record in rows_in(self.kernel, keys.slot_pk(key.slot), keys.outbox_prefix(key))
-        )
+        return tuple(wish.command for wish in self.wishes(key))
+
+    def wishes(self, key: RunKey) -> tuple[Wish, ...]:
+        """Return the wishes nobody has settled, oldest first, and how each stands."""
+        found = rows_in(self.kernel, keys.slot_pk(key.slot), keys.outbox_prefix(key))
+        return tuple(map(_wish, found))
 
     def postpone(self, key: RunKey, command: CommandId, at: datetime) -> None:
         """Let a wish be due again at an instant, and count a try."""
@@ -107,11 +110,6 @@ class Repository:
         if wish is not None:
             # Lost to somebody who settled it, or who postponed it too: either is as good.
             self.kernel.commit(pk, [Put(replace(wish, version=wish.version + 1, wake_at=at))])
-
-    def wish_tries(self, key: RunKey, command: CommandId) -> int:
-        """Return how often a wish was postponed."""
-        wish = self.kernel.get(keys.slot_pk(key.slot), keys.outbox_sk(key, command))
-        return 0 if wish is None else wish.version - 1
 
     def due(self, before: datetime, limit: int) -> tuple[DueWork, ...]:
         """Return what is due at or before an instant, longest due first."""
@@ -368,6 +366,11 @@ def _outbox_record(run: Run, command: Command) -> Record:
     pk = keys.slot_pk(run.key.slot)
     sk = keys.outbox_sk(run.key, command.id)
     return Record(pk=pk, sk=sk, version=1, body=wire.to_builtins(command), wake_at=run.updated_at)
+
+
+def _wish(record: Record) -> Wish:
+    command: Command = decoded(record, Command)  # type: ignore[arg-type]  # a union is not a type to mypy
+    return Wish(command, record.wake_at or _ALWAYS, record.version - 1)
 
 
 def timeline_of(pipeline: str, record: Record) -> list[TimelineRecord]:

@@ -144,7 +144,7 @@ def test_a_deliverer_that_was_held_up_past_its_lease_calls_nobody() -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_store_that_fails_at_any_call_loses_no_notice_and_repeats_at_most_the_one_under_way(*, after: bool) -> None:
-    """T-44, BUG-33."""
+    """T-44, BUG-33, AWS-47."""
     for call in range(40):
         bench = AlertBench()
         bench.kernel.fail_at(call, after=after)

@@ -17,7 +17,7 @@ import pytest
 import interlock
 from interlock.client.aio import AsyncClient
 from interlock.client.client import Client
-from interlock.server.routes import kinds
+from interlock.server.kinds import kinds
 
 ROOT = Path(__file__).resolve().parents[3]
 GROUPS = ("pipelines", "sensors", "alerts", "silences")

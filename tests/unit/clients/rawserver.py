@@ -45,6 +45,9 @@ class RawServer:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopping.set()
+        # Where the system lets this wake who accepts, nobody waits for the next look at `stopping`.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
         for thread in self._threads:
             thread.join(5)
@@ -54,7 +57,7 @@ class RawServer:
         while not self.stopping.is_set():
             try:
                 peer, _ = self._listener.accept()
-            except TimeoutError:
+            except OSError:
                 continue
             self.connections += 1
             thread = threading.Thread(target=self._handle, args=(peer,), daemon=True)

@@ -76,6 +76,7 @@ def test_tls_is_agreed_with_the_name_and_not_with_the_address(
 def test_a_certificate_nobody_vouches_for_sends_nothing(
     client: HttpClient, certificate: tuple[Path, ssl.SSLContext]
 ) -> None:
+    """AWS-38."""
     with RawServer(reply(), tls=certificate[1]) as server:
         with pytest.raises(HttpUnreachable) as caught:
             client.send("POST", f"https://127.0.0.1:{server.port}/", body=b"secret", timeout=LONG)

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from interlock.core.ids import PipelineName, RunKey, ScheduleName, Slot
 from interlock.core.periods import Period
-from interlock.core.templates import CALLBACK, NAMES, check, expand, has_placeholder, is_reference, values_for
+from interlock.core.templates import (
+    CALLBACK,
+    NAMES,
+    check,
+    expand,
+    has_placeholder,
+    is_reference,
+    secrets_in,
+    values_for,
+)
 
 RUN = RunKey(Slot(PipelineName("daily-sales"), ScheduleName("h14"), Period.parse("2026-03-07T14:00")), 2)
 SLOT = values_for(RUN, 3)
@@ -92,6 +101,7 @@ def test_what_passes_the_check_can_be_expanded(text: str) -> None:
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_right_one(wrong: str, right: str) -> None:
+    """AWS-40."""
     with pytest.raises(ValueError) as caught:
         check(wrong, env_allow=())
     assert f"did you mean {right}?" in str(caught.value)
@@ -105,12 +115,13 @@ def test_a_name_near_to_none_is_refused_with_all_there_are() -> None:
 
 
 def test_what_looks_like_an_environment_variable_is_refused_with_how_to_write_one() -> None:
+    """AWS-16."""
     with pytest.raises(ValueError, match=r"\$\{env:AWS_REGION\}"):
         check("${AWS_REGION}", env_allow=())
 
 
 def test_only_allowed_variables_are_expanded() -> None:
-    """BUG-119, T-73."""
+    """BUG-119, T-73, AWS-16."""
     check("${env:TOKEN}", env_allow=("TOKEN",))
     assert expand("Bearer ${env:TOKEN}", VALUES, {"TOKEN": "t"}) == "Bearer t"
     with pytest.raises(ValueError, match=r"add AWS_SECRET to `env.allow`"):
@@ -120,12 +131,13 @@ def test_only_allowed_variables_are_expanded() -> None:
 
 
 def test_an_unset_variable_is_an_error_and_not_an_empty_text() -> None:
-    """BUG-119, T-100."""
+    """BUG-119, T-100, AWS-16."""
     with pytest.raises(ValueError, match="not set"):
         expand("${env:TOKEN}", VALUES, {})
 
 
 def test_the_hour_of_a_whole_day_is_empty() -> None:
+    """AWS-40."""
     run = RunKey(Slot(PipelineName("daily-sales"), ScheduleName("daily"), Period.parse("2026-03-07")))
     assert expand("[{{hour}}]", values_for(run, 1), {}) == "[]"
 
@@ -157,6 +169,11 @@ def test_a_secret_with_a_placeholder_in_it_stays_as_it_is() -> None:
 )
 def test_a_reference_is_one_to_a_secret_or_to_the_environment(text: str, expected: bool) -> None:
     assert is_reference(text) is expected
+
+
+def test_the_secrets_of_a_text_are_named_known_or_not() -> None:
+    assert secrets_in("${secret:a} ${env:B} {{date}} $${secret:c} ${secret:d.e}${secret:a}") == ("a", "d.e", "a")
+    assert secrets_in("none") == ()
 
 
 def test_a_name_that_stands_for_nothing_here_is_refused() -> None:

@@ -52,7 +52,7 @@ def _done(office: Office, pipeline: str = "orders", *, status: Any = "success") 
 
 
 def test_a_rerun_is_really_run_and_can_reach_a_good_end(slow: Office) -> None:
-    """T-15, T-16: the run of a rerun is the rerun, so that one report ends both."""
+    """T-15, T-16, AWS-23: the run of a rerun is the rerun, so that one report ends both."""
     first = _done(slow)
     given = replace(AGAIN, description="the source was corrected", metadata={"ticket": 7})
     again = _do(slow, given)
@@ -161,6 +161,7 @@ def test_what_is_no_rerun_is_not_completed_as_one(slow: Office, rerun_id: str) -
 
 
 def test_a_past_slot_that_never_ran_is_replayed_and_listed(slow: Office) -> None:
+    """AWS-41."""
     replay = _do(slow, asked.Replay(pipeline_id="orders", date="2026-03-01", reason="outage"))
     assert (replay.status, replay.reason, replay.requested_by) == ("RUNNING", "outage", "api:anna")
     assert replay.run_id == "orders:daily:2026-03-01:1"
@@ -169,6 +170,7 @@ def test_a_past_slot_that_never_ran_is_replayed_and_listed(slow: Office) -> None
 
 
 def test_a_slot_that_has_run_is_replayed_as_its_next_run(slow: Office) -> None:
+    """AWS-41."""
     _done(slow)
     replay = _do(slow, asked.Replay(pipeline_id="orders", date=TODAY, reason="outage"))
     assert replay.run_id == "orders:daily:2026-03-07:2"

@@ -10,6 +10,7 @@ from tests.unit.runtime.watched import DAILY, HOUR, SPEC, first_start
 
 from interlock.app.advance import advance
 from interlock.app.markers import nudge
+from interlock.app.postponing import CANCEL_TRIES
 from interlock.core.alerts import AlertType, NoticeKind
 from interlock.core.events import CancelAsked
 from interlock.core.ids import RunKey
@@ -18,7 +19,6 @@ from interlock.core.runs import RunStatus
 from interlock.core.traits import TraitStatus
 from interlock.errors import TriggerError
 from interlock.ports.triggers import Job, JobHandle, JobReport
-from interlock.runtime.runwork import CANCEL_TRIES
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_slot, a_spec, a_trait
 from interlock.testing.fakes import Start
 
@@ -234,8 +234,8 @@ def test_a_start_that_cannot_be_known_yet_is_tried_again_later_each_time() -> No
     rig.trigger.find_trouble = TriggerError("nobody answers")
     rig.turns()
     key = RunKey(a_slot())
-    (wish,) = rig.store.outstanding(key)
-    assert rig.store.wish_tries(key, wish.id) == 1
+    (wish,) = rig.store.wishes(key)
+    assert wish.tries == 1
     rig.trigger.find_trouble = None
     rig.play(2 * MINUTE)
     assert rig.run(key).status is RunStatus.RUNNING

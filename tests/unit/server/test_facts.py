@@ -16,7 +16,7 @@ from interlock.api.contract import in_path
 from interlock.config.load import load_project
 from interlock.server.app import Gauges
 from interlock.server.keys import ring_of
-from interlock.server.routes import kinds
+from interlock.server.kinds import kinds
 from interlock.version import __version__
 
 TOKEN = "ilk_canary-of-the-callers-0123456789"

@@ -31,8 +31,8 @@ from interlock import api
 from interlock.api.contract import Request, Role, in_path
 from interlock.api.problems import INTERNAL, KINDS
 from interlock.server.docs_page import page
+from interlock.server.kinds import kinds
 from interlock.server.openapi import document, with_routes, written
-from interlock.server.routes import kinds
 
 GOLDEN = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
 PAGE = GOLDEN.with_name("http-api.md")

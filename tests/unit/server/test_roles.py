@@ -12,7 +12,7 @@ from tests.unit.server.rig import Reply, Rig, a_key, with_keys
 
 from interlock.api.contract import IMPLIED, Role
 from interlock.config.project import ServerSpec
-from interlock.server.routes import Kind, kinds
+from interlock.server.kinds import Kind, kinds
 
 OWN = ("/version", "/openapi.json", "/docs", "/docs/style.css", "/debug/vars", "/metrics")
 KEYS = [a_key(f"token-of-{role}", role.value, name=role.value) for role in Role]

@@ -76,7 +76,7 @@ class TestMessage:
         "message", ["läuft nicht 😀", "one\ntwo\r\n\x1b[2J\x00", "x" * 5000, "ä" * 5000, "\ud800", ""]
     )
     def test_the_subject_is_one_that_sns_takes(self, message: str) -> None:
-        """SNS refuses the whole message for a subject that is long, not ASCII, or of two lines."""
+        """AWS-47: SNS refuses the whole message for a subject that is long, not ASCII, or of two lines."""
         subject = published(a_notice(message=message))["Subject"]
         assert len(subject) < 100
         assert subject.isascii()

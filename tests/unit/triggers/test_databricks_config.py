@@ -150,7 +150,7 @@ def test_a_job_name_alone_says_what_is_missing() -> None:
     ],
 )
 def test_what_cannot_work_is_refused_when_it_is_read(keys: dict[str, Any], words: str) -> None:
-    """LAT-23."""
+    """LAT-23, AWS-50."""
     assert words in refused(**keys)
 
 

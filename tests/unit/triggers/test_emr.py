@@ -109,7 +109,7 @@ def sent_by(config: dict[str, Any]) -> list[str]:
 
 
 def test_arguments_come_in_the_same_order_however_they_were_written_and_stored() -> None:
-    """T-99: the order of a mapping is not kept by every store."""
+    """T-99, AWS-50: the order of a mapping is not kept by every store."""
     written = {"zone": "1", "day": "2", "mode": "3"}
     aws = FakeAws(add_job_flow_steps=ADDED)
     a_trigger(aws, arguments=written).start(a_job(), timeout=TIMEOUT)

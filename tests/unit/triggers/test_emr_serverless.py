@@ -266,6 +266,7 @@ def test_what_goes_on_and_is_not_cancelled_is_told(seen: Any) -> None:
     ],
 )
 def test_what_cannot_work_is_refused_when_it_is_read(keys: dict[str, Any], words: str) -> None:
+    """AWS-50."""
     with pytest.raises(msgspec.ValidationError, match=words):
         msgspec.convert({**KEYS, **keys}, EmrServerlessConfig)
 

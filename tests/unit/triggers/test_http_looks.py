@@ -169,6 +169,7 @@ def test_a_job_the_target_does_not_know_has_vanished_and_other_trouble_is_no_end
 
 
 def test_a_target_that_is_down_is_a_look_that_failed(client: HttpClient) -> None:
+    """AWS-27."""
     with RawServer(reply()) as server:
         port = server.port
     made = trigger(client, url="http://unused/", statusUrl=f"http://127.0.0.1:{port}/")
@@ -176,7 +177,7 @@ def test_a_target_that_is_down_is_a_look_that_failed(client: HttpClient) -> None
 
 
 def test_the_status_page_is_asked_with_the_headers_and_the_id(client: HttpClient) -> None:
-    """LAT-22."""
+    """LAT-22, AWS-15."""
     with RawServer(reply("200 OK", b'{"status": "done"}')) as server:
         made = trigger(
             client, url="http://unused/", statusUrl=server.url + "/jobs/{id}", headers={"Authorization": "Bearer x"}

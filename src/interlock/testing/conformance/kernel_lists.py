@@ -152,7 +152,7 @@ class ListingContract:
     @pytest.mark.parametrize("limit", _SIZES)
     @pytest.mark.parametrize("backwards", [False, True])
     def test_pages_of_a_listing_join_without_gap_or_repeat(self, kernel: Kernel, limit: int, backwards: bool) -> None:  # noqa: FBT001
-        """Also where ranks are equal, and where names would run together with the rank."""
+        """AWS-42: also where ranks are equal, and where names would run together with the rank."""
         rows = [
             a_record(pk, sk + rank, kind="k", rank=rank) for rank in ("", "1", "11") for pk in "1a" for sk in ("", "2")
         ]

@@ -148,7 +148,19 @@ class ObservedWatcher(watcher.Watcher):
         raise Broken(f"the work on {flight.unit} failed at {now}: {type(error).__name__}: {error}") from error
 
 
-class Watcher(Node):
+class Looker(Node):
+    """Whoever looks after runs."""
+
+    def work(self) -> None:
+        """Do some of what there is to do, or all of it where the world is calm."""
+        raise AssertionError
+
+    def turn(self) -> None:
+        """Look what is due."""
+        raise AssertionError
+
+
+class Watcher(Looker):
     """A watcher, the real one, whose lanes are a queue of its own."""
 
     def __init__(self, name: str, stage: Stage, error: timedelta, equip: Equip, specs: Specs) -> None:

@@ -64,7 +64,7 @@ class Data:
         known = self.delays.get(slot.pipeline)
         if known is not None:
             return known
-        dice, chaos = self._stage.dice, self._stage.chaos
+        dice, chaos = self._stage.fate(f"data/{slot}"), self._stage.luck
         fate = dice.random()
         if fate < 0.05 * chaos:
             return NEVER
@@ -93,10 +93,12 @@ class FleetEvaluator:
         return answer
 
     def _answer(self, question: Question, timeout: timedelta) -> Answer:
-        trait, chaos = question.trait, self._stage.chaos
+        trait, chaos = question.trait, self._stage.luck
         if question.slot.pipeline in self.broken:
             return self.broken[question.slot.pipeline]
-        fate = self._stage.dice.random() / max(chaos, 1e-9)
+        # Who asks twice in one second is told the same.
+        second = self._stage.now.replace(microsecond=0)
+        fate = self._stage.fate(f"answer/{question.run_id}/{trait.name}/{second}").random() / max(chaos, 1e-9)
         if fate < 0.06:
             return self._trouble(fate, timeout)
         if trait.evaluator == (UPSTREAM,):
@@ -111,7 +113,8 @@ class FleetEvaluator:
         if fate < 0.02:
             return Answer(status=TraitStatus.ERROR, reason="the database is busy")
         if fate < 0.035:
-            self._stage.pass_time(timeout)
+            if self._stage.fortune is None:
+                self._stage.pass_time(timeout)
             return _no_answer(FailureCategory.TIMEOUT, "timed out")
         if fate < 0.05:
             return _no_answer(FailureCategory.TRANSIENT, "exit 1")
@@ -148,7 +151,7 @@ class FleetTrigger(FakeTrigger):
     def start(self, job: Job, *, timeout: timedelta) -> JobHandle:
         """Start a job, with what may happen meanwhile."""
         self._starting(job)
-        dice, chaos = self._stage.dice, self._stage.chaos
+        dice, chaos = self._stage.fate(f"start/{job.key}"), self._stage.luck
         self.script(self.begins or dice.choices(tuple(Start), (70, 14 * chaos, 12 * chaos, 8 * chaos))[0])
         with self._stage.call(timeout):
             self._stage.inside()
@@ -160,8 +163,9 @@ class FleetTrigger(FakeTrigger):
                 self._stage.inside()
 
     def _began(self, job: Job) -> None:
-        dice, chaos, now = self._stage.dice, self._stage.chaos, self._stage.now
-        weights = (70, 25 * chaos, 5 * chaos)
+        dice, chaos, now = self._stage.fate(f"job/{job.key}"), self._stage.luck, self._stage.now
+        # That a job has vanished shows at the next look, and watchers make more of them than they have to.
+        weights = (70, 25 * chaos, 5 * chaos * (self._stage.fortune is None))
         end = dice.choices((JobState.SUCCEEDED, JobState.FAILED, JobState.VANISHED), weights)[0]
         end = self.fates.get(job.run.slot.pipeline, end)
         lasts = dice.randint(*self.usual) * MINUTE
@@ -175,11 +179,11 @@ class FleetTrigger(FakeTrigger):
         """Let jobs end whose time has come; some of them report it themselves."""
         for truth in list(self.truths.values()):
             if now >= truth.ends_at and self.jobs[truth.key][-1] is JobState.RUNNING:
-                self.category = (
-                    FailureCategory.PERMANENT if self._stage.dice.random() < 0.1 else FailureCategory.TRANSIENT
-                )
+                dice = self._stage.fate(f"end/{truth.key}")
+                self.category = FailureCategory.PERMANENT if dice.random() < 0.1 else FailureCategory.TRANSIENT
                 self.end(truth.key, truth.end)
-                if truth.end is not JobState.VANISHED and (not self.watchable or self._stage.dice.random() < 0.3):
+                reports = not self.watchable or dice.random() < 0.3 or self._stage.fortune is not None
+                if truth.end is not JobState.VANISHED and reports:
                     self.unreported.append(truth.key)
         for key in list(self.unreported):
             self._told(key)

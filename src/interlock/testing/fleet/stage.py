@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from interlock.errors import StoreUnavailable
 from interlock.ports.stores import Commit
-from interlock.stores.kernel import Change, Place
+from interlock.stores.kernel import Change, Place, Put
 from interlock.stores.memory import MemoryKernel
 from interlock.testing.builders import SECOND
 from interlock.testing.clock import FakeClock
@@ -18,6 +18,7 @@ from interlock.testing.faults import FaultyKernel
 
 SPANS: Final = tuple(each * SECOND for each in (0.01, 0.5, 2, 2, 9, 11, 40, 95, 400))
 _DEEPEST: Final = 4
+_CREEP: Final = timedelta(microseconds=1)
 
 
 class Died(BaseException):
@@ -46,6 +47,9 @@ class Act(NamedTuple):
 class Stage:
     """Time and fate. `chaos` is how rough the world is: 0 is calm, 1 is rough.
 
+    With `fortune` (how badly, and a seed) data and jobs turn out as their names say, in whatever order they are asked about;
+    nothing takes time then, and jobs report their ends.
+
     `meanwhile` lets somebody else act in the middle of what is being done; `afterwards` is called with the number of an act
     that is over, `judge` before each commit of a run. `struck` are the acts that met a fault. `worst` is how far apart two
     clocks have ever been.
@@ -55,6 +59,7 @@ class Stage:
         self.dice = dice
         self.begins = begins
         self.chaos = chaos
+        self.fortune: tuple[float, int] | None = None
         self.clock = FakeClock(begins)
         self.kernel = WatchedKernel()
         self.meanwhile: Callable[[], None] = _nothing
@@ -72,6 +77,15 @@ class Stage:
         return self.clock.now()
 
     @property
+    def luck(self) -> float:
+        """How badly data and jobs turn out."""
+        return self.chaos if self.fortune is None else self.fortune[0]
+
+    def fate(self, name: str) -> Random:
+        """Return the dice by which something turns out, wherever it is to happen."""
+        return self.dice if self.fortune is None else Random(f"{self.fortune[1]}/{name}")
+
+    @property
     def act(self) -> int:
         """The number of the innermost act."""
         return self._acting[-1].number if self._acting else 0
@@ -79,6 +93,8 @@ class Stage:
     def enter(self, actor: Actor) -> None:
         """Somebody begins something, perhaps in the middle of something else."""
         self.acts += 1
+        if self.fortune is not None:
+            self.clock.advance(_CREEP)  # no two things happen at once
         self._acting.append(Act(self.acts, actor, actor.deaths))
 
     def leave(self) -> None:
@@ -139,11 +155,15 @@ class Stage:
 
 
 class WatchedKernel(MemoryKernel):
-    """A store in memory that says which rows have changed since somebody asked, and when something is due next."""
+    """A store in memory that says which rows have changed since somebody asked, and when something is due next.
+
+    Where `stream` is a list, every row that is written is added to it, and whether it is new: as a table's stream would.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
+        self.stream: list[tuple[str, str, bool]] | None = None
         self._changed: dict[tuple[str, str], None] = {}
 
     def commit(self, pk: str, batch: Sequence[Change]) -> bool:
@@ -154,6 +174,8 @@ class WatchedKernel(MemoryKernel):
             for change in batch:
                 sk = getattr(change, "sk", None)
                 self._changed[pk, change.record.sk if sk is None else sk] = None  # type: ignore[union-attr]
+                if self.stream is not None and isinstance(change, Put):
+                    self.stream.append((pk, change.record.sk, change.record.version == 1))
         return done
 
     def changed(self) -> list[tuple[str, str]]:

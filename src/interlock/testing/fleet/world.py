@@ -23,7 +23,7 @@ from interlock.runtime.upstream import UpstreamRuns
 from interlock.stores.repository import Repository
 from interlock.testing.builders import MINUTE, SECOND, Files, a_hand
 from interlock.testing.fleet.laws import Laws
-from interlock.testing.fleet.nodes import SCAN, Node, Person, Watchdog, Watcher
+from interlock.testing.fleet.nodes import SCAN, Looker, Node, Person, Watchdog, Watcher
 from interlock.testing.fleet.outside import Data, FleetEvaluator, FleetSink, FleetTrigger
 from interlock.testing.fleet.people import People
 from interlock.testing.fleet.plans import DAY, HOUR, SKEW, Plan, a_beginning, downstream_of, some_plans
@@ -66,9 +66,7 @@ class Fleet:
         }
         self.laws = Laws(self.stage, self.store, self.evaluator, self.triggers, self.sinks)
         number = dice.randint(1, 3) if watchers is None else watchers
-        self.watchers = [
-            Watcher(f"watcher-{n}", self.stage, self._error(), self._equip, self.specs) for n in range(number)
-        ]
+        self.watchers = self._hire(number)
         self.watchdog = Watchdog("watchdog", self.stage, self._error(), self._equip)
         self.person = Person("person", self.stage, self._error(), self._equip)
         self.people = People(self.stage, self.specs, self.person, self.laws, self.data, self.sinks)
@@ -79,6 +77,9 @@ class Fleet:
         self.people_look = True
         self.steps = 0
         self.clocks_set()
+
+    def _hire(self, number: int) -> Sequence[Looker]:
+        return [Watcher(f"watcher-{n}", self.stage, self._error(), self._equip, self.specs) for n in range(number)]
 
     def _equip(self, store: Repository, clock: Clock) -> Hands:
         channels = tuple(Channel(sink.name, sink) for sink in self.sinks)
@@ -111,12 +112,13 @@ class Fleet:
 
     def _somebody_acts(self) -> None:
         other = self.dice.choice([*self.watchers, *self.watchers, self.watchdog])
-        if isinstance(other, Watcher):
+        if isinstance(other, Looker):
             other.act(other.work)
         elif self.stage.now >= self.scan_at:
-            self._scan()
+            self.scan()
 
-    def _scan(self) -> None:
+    def scan(self) -> None:
+        """Let the watchdog look, and the watchers before it."""
         self.scan_at = self.stage.now + SCAN
         # Watchers turn every second, also while nothing is due; only the latest turns of that are played.
         for pause in (4 * SECOND, timedelta()):
@@ -162,7 +164,7 @@ class Fleet:
         if self.dice.random() < 0.12 * self.stage.chaos:
             self.people.do_something()
         if self.stage.now >= self.scan_at:
-            self._scan()
+            self.scan()
         else:
             watcher = self.dice.choice(self.watchers)
             watcher.act(watcher.work)
@@ -200,7 +202,7 @@ class Fleet:
             self.stage.clock.set(max(self.stage.now + SECOND, min([*ends, self.scan_at, end])))
             self.jobs_go_on()
             if self.stage.now >= self.scan_at:
-                self._scan()
+                self.scan()
             self.laws.check()
 
     def calm_down(self) -> Fleet:
@@ -230,7 +232,7 @@ class Fleet:
         if self.people_look:
             self._look()
         if self.stage.now >= self.scan_at:
-            self._scan()
+            self.scan()
         for watcher in self.watchers:
             watcher.act(watcher.work)
         self.laws.check()

@@ -106,7 +106,7 @@ def test_long_places_fit_and_stay_apart() -> None:
     st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)), st.sampled_from(["", "a", "\U0010ffff"])
 )
 def test_instants_sort_as_text_from_the_first_year_to_the_last(one: datetime, other: datetime, pk: str) -> None:
-    """LAT-24, T-42: fixed width, one zone; years before 1000 and before 1970 too."""
+    """LAT-24, T-42, AWS-42: fixed width, one zone; years before 1000 and before 1970 too."""
     place = names.timed_place(micros(one), pk, "s")
     assert names.instant_of(place) == one
     assert (place < names.behind_instant(micros(other))) == (one <= other)

@@ -1,0 +1,55 @@
+"""The AWS mode in simulated fleets: every law of the fleet, and the same world as under a watcher."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from interlock.aws.patience import LONGEST
+from interlock.testing.fleet.cloud import CloudFleet
+from interlock.testing.fleet.parity import difference, outcome
+from interlock.testing.fleet.world import Fleet, played
+
+SEEDS = 60
+PAIRS = 30
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_law_of_a_fleet_holds_on_aws_whatever_goes_wrong(part: int) -> None:
+    """AWS-06, AWS-11, AWS-12, AWS-26, AWS-36: functions die, answers are lost, records come twice, and clocks err."""
+    fleets = [played(seed, CloudFleet) for seed in range(part * SEEDS // 4, (part + 1) * SEEDS // 4)]
+    executions = [each for fleet in fleets for each in fleet.cloud.machine.executions.values()]  # type: ignore[attr-defined]
+    # The worlds are rough enough to mean something.
+    assert sum(fleet.cloud.deaths + len(fleet.laws.starts) for fleet in fleets) > 50  # type: ignore[attr-defined]
+    assert len(executions) > 100
+
+
+def test_every_law_holds_with_executions_that_are_as_lazy_as_on_aws() -> None:
+    for seed in range(1000, 1012):
+        played(seed, lambda number: CloudFleet(number, longest=LONGEST))
+
+
+def test_a_history_that_is_soon_full_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS-30: executions hand over to fresh ones, again and again."""
+    monkeypatch.setattr("interlock.aws.onward.RENEWED", 60)
+    heirs = 0
+    for seed in range(2000, 2010):
+        fleet = played(seed, CloudFleet)
+        names = fleet.cloud.machine.executions  # type: ignore[attr-defined]
+        heirs += sum("-r" in name for name in names)
+    assert heirs > 10
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_the_same_world_gives_the_same_runs_starts_and_alerts_under_a_watcher_and_on_aws(part: int) -> None:
+    """AWS-05, AWS-09, AWS-39: one core decides, whoever asks it."""
+    for seed in range(part * PAIRS // 3, (part + 1) * PAIRS // 3):
+        assert difference(seed) is None, f"world {seed}"
+
+
+def test_a_difference_between_the_two_would_be_seen() -> None:
+    seed = 7
+    local = outcome(Fleet(seed, chaos=0.0, watchers=1), seed)
+    shorter = outcome(CloudFleet(seed, chaos=0.0), seed, lasts=timedelta(hours=3))
+    assert shorter != local
