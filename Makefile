@@ -13,7 +13,7 @@ SERVERS_VENV ?= .venv-servers
 AIRFLOW2_VENV ?= .venv-airflow2
 AIRFLOW3_VENV ?= .venv-airflow3
 LAMBDA_PYTHON ?= python3.13
-WORKERS ?= auto
+WORKERS ?= 3
 BIN := $(VENV)/bin
 
 export PYTHON
@@ -40,8 +40,13 @@ demo: $(RUN_STAMP) ## play the demo: a late file holds a job back, its arrival l
 	@$(BIN)/interlock demo "$$(mktemp -d "$${TMPDIR:-/tmp}/interlock-demo.XXXXXX")"
 
 .PHONY: test
-test: SUITE = --ignore=tests/unit/core
-test: check core-coverage suite ## everything: static checks, coverage of the core, every test, every sample of the docs
+test: $(DEV_STAMP) $(SERVERS_STAMP) ## everything: static checks, coverage of the core, every test, every sample of the docs
+	@$(MAKE) --no-print-directory -j2 beside suite SUITE=--ignore=tests/unit/core
+
+# What only computes goes on beside the suite, which mostly waits; what it says is kept together.
+.PHONY: beside
+beside:
+	@$(MAKE) --no-print-directory --output-sync=target check core-coverage
 
 # ---------------------------------------------------------------- environments
 
@@ -119,7 +124,7 @@ suite: $(DEV_STAMP) $(SERVERS_STAMP)
 
 .PHONY: core-coverage
 core-coverage: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/unit/core \
+	@$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider tests/unit/core \
 	  --cov=interlock.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 .PHONY: unit
@@ -130,6 +135,10 @@ unit: $(DEV_STAMP) ## the unit tests
 contract: $(DEV_STAMP) $(SERVERS_STAMP) $(AIRFLOW2_VENV)/.installed $(AIRFLOW3_VENV)/.installed ## the contracts of stores, evaluators, triggers and sinks, with real Airflow 2 and 3
 	@INTERLOCK_REQUIRE_SERVERS="$${INTERLOCK_REQUIRE_SERVERS:-airflow2,airflow3}" \
 	  $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests/contract
+
+.PHONY: parity
+parity: $(DEV_STAMP) ## play N worlds under a watcher and on AWS, and compare (N=1000)
+	@$(BIN)/python scripts/parity.py $(or $(N),1000)
 
 .PHONY: sim
 sim: $(DEV_STAMP) ## play N simulated fleets on all cores (N=1000)
@@ -162,6 +171,8 @@ golden: $(DEV_STAMP) ## rewrite the golden files and generated pages; read the d
 	@$(BIN)/python scripts/trap_table.py
 	@$(BIN)/python -m interlock.testing.fleet.trace --write tests/data/traces
 	@$(BIN)/python -m interlock.server.openapi --write docs/reference/openapi.json --page docs/reference/http-api.md
+	@$(BIN)/python -m interlock.aws.functions --write deploy/terraform/functions.json
+	@$(BIN)/python -m interlock.aws.asl --write deploy/terraform/pipeline.asl.json
 
 .PHONY: clean
 clean: ## remove what tools leave behind; the environments stay

@@ -21,6 +21,8 @@ from interlock.core.runs import RunStatus
 from interlock.server.doorway import SAFE
 from interlock.server.kinds import kinds
 from interlock.stores.dynamodb.table import SHARDS
+from interlock.stores.memory import MemoryKernel
+from interlock.stores.repository import Repository
 from interlock.testing.builders import NOON, Files, a_hand, a_key, a_spec
 
 DOCS = ROOT / "docs"
@@ -112,7 +114,7 @@ def test_every_message_that_is_shown_is_a_request() -> None:
 def test_every_marker_that_is_shown_is_understood() -> None:
     shown = [found for _, found in _documents() if isinstance(found, dict) and "PK" in found]
     assert len(shown) == 2
-    hands = a_hand(catalog=Files(a_spec(name="daily-sales")))
+    hands = a_hand(Repository(MemoryKernel()), catalog=Files(a_spec(name="daily-sales")))
     for item in shown:
         record = Record("INSERT", item["PK"]["S"], item["SK"]["S"], item, {}, NOON.timestamp())
         found = markers.marker_of(record, hands)

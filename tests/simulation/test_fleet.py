@@ -13,8 +13,7 @@ from interlock.testing.fleet.plans import HOUR
 from interlock.testing.fleet.stories import NOON, STORIES, a_plan, often, story_of
 from interlock.testing.fleet.world import Fleet, Story, played
 
-# Every bug that test_fleet_mutations.py plants is caught by fewer; `make sim` plays as many as one has time for.
-SEEDS = 200
+SEEDS = 300
 BLOCKS = 10
 
 

@@ -82,7 +82,7 @@ FUNCTIONS: Final = (
         name="run-checker",
         module="interlock.aws.run_checker",
         about="looks at a running job, or asks for it to be stopped",
-        timeout=300,
+        timeout=900,
         environment=(*_ALL, LONGEST_WAIT, PUBLIC_URL),
     ),
     Function(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -19,6 +20,7 @@ from interlock.aws.parking import Parking
 from interlock.clients.aws import AwsDoor
 from interlock.codec.documents import document
 from interlock.config.project import Project, SinkSpec
+from interlock.errors import InterlockError
 from interlock.runtime.deployed import DeployedCatalog, deployed_project
 from interlock.runtime.wiring import Interlock
 from interlock.stores.deployments import DeploymentRows
@@ -30,6 +32,7 @@ FRESH: Final = timedelta(seconds=30)
 
 ALERT_CHANNEL: Final = "alert-topic"
 LIFECYCLE_CHANNEL: Final = "lifecycle-topic"
+_ON_LAMBDA: Final = "AWS_LAMBDA_FUNCTION_NAME"
 
 
 class Office:
@@ -98,7 +101,11 @@ class Office:
 
 
 def office_of(function: Function) -> Callable[[], Office]:
-    """Return what gives a function its office: made at the first call, and again at the next if that failed."""
+    """Return what gives a function its office.
+
+    On Lambda it is made when the function is loaded, while it has a whole processor to itself. Where that fails, the next
+    call makes it, or says why it cannot.
+    """
     made: list[Office] = []
 
     def office() -> Office:
@@ -106,6 +113,9 @@ def office_of(function: Function) -> Callable[[], Office]:
             made.append(Office(function, os.environ))
         return made[0]
 
+    if _ON_LAMBDA in os.environ:
+        with suppress(InterlockError):
+            office()
     return office
 
 

@@ -176,6 +176,17 @@ class NoRegistry:
         )
 
 
+def functions_at_work(kernel: Kernel) -> str:
+    """Say that functions on AWS work on a store, too, where it was deployed into; nothing where it was not."""
+    head = DeploymentRows(kernel).head()
+    if head is None:
+        return ""
+    return (
+        f"this table was deployed into by {head.actor} at {head.at.isoformat()}: functions on AWS work on it, too. Nothing "
+        "happens twice for it, and one of the two is enough"
+    )
+
+
 def _loaded(spec: PipelineSpec, source: str) -> LoadedPipeline:
     return LoadedPipeline(spec=spec, source=source)
 

@@ -11,6 +11,7 @@ from interlock.errors import Problem
 from interlock.runtime.archiving import look_after_archive
 from interlock.runtime.bell import Bell
 from interlock.runtime.chores import PURGED, Chore, Chores, look_after_watchdog
+from interlock.runtime.deployed import functions_at_work
 from interlock.runtime.guarding import guarded
 from interlock.runtime.lanes import lanes_of
 from interlock.runtime.leases import Lease
@@ -61,6 +62,8 @@ class Watching:
         self._chores = Chores(self._station, chores)
         self._watcher = Watcher(self._station, Lease(work.hands.members), self._chores)
         self._stopped = False
+        if project.provider == "dynamodb" and (others := functions_at_work(work.kernel)):
+            news(others)
 
     def stop(self) -> None:
         """Take nothing more. Safe in a signal's handler."""

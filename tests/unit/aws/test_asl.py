@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,6 +14,7 @@ from interlock.aws.functions import FUNCTIONS, named, table_text
 from interlock.aws.onward import QUOTA
 from interlock.aws.state import Next
 from interlock.aws.turning import KEPT, LOOKS, STARTS
+from interlock.config.bundle import LONGEST_CHECK, LONGEST_START
 from interlock.core.commands import Command, EvaluateTrait
 from interlock.testing.asl.check import check
 
@@ -76,6 +78,14 @@ def test_a_call_is_given_longer_than_its_function_may_take(name: str) -> None:
     state = MACHINE["States"][name]
     function = state["Parameters"]["FunctionName"].removeprefix("${").removesuffix("_arn}").replace("_", "-")
     assert state["TimeoutSeconds"] > named(function).timeout
+
+
+def test_what_is_compiled_for_aws_fits_into_the_time_of_its_function() -> None:
+    """AWS-28."""
+    margin = timedelta(seconds=30)
+    assert timedelta(seconds=named("evaluator").timeout) - margin >= LONGEST_CHECK
+    for name in ("trigger", "run-checker"):
+        assert timedelta(seconds=named(name).timeout) - margin >= LONGEST_START
 
 
 def test_only_what_is_throttled_is_retried_without_asking() -> None:

@@ -21,14 +21,15 @@ from interlock.errors import Conflict, NotDeployed, NotFound, Refused, Unreadabl
 from interlock.operations.deploying import Site, sync
 from interlock.operations.desk import WorkDesk
 from interlock.operations.performing import perform
-from interlock.runtime.deployed import DeployedCatalog, deployed_project
+from interlock.ports.deployments import Head
+from interlock.runtime.deployed import DeployedCatalog, deployed_project, functions_at_work
 from interlock.runtime.wiring import Interlock
 from interlock.stores.deployments import DeploymentRows
 from interlock.stores.kernel import Kernel, Page, Record
 from interlock.stores.memory import MemoryKernel
 from interlock.stores.passing import PassingKernel
 from interlock.stores.repository import Repository
-from interlock.testing.builders import a_hand
+from interlock.testing.builders import NOON, a_hand
 
 ORDERS, SALES_NAME = PipelineName("orders"), PipelineName("sales")
 
@@ -200,3 +201,12 @@ def test_files_do_not_take_the_place_of_a_deployment(kernel: Counted, bundle: Bu
     files: Project = loaded(tmp_path / "project")
     with at_work(kernel) as work, pytest.raises(Conflict, match="cannot take the place of what was deployed"):
         work.registry.swap(files)
+
+
+def test_a_watcher_is_told_of_functions_that_work_on_its_table() -> None:
+    """AWS-46: two engines on one table are safe, and nobody means to pay for both."""
+    kernel = MemoryKernel()
+    assert functions_at_work(kernel) == ""
+    head = Head(digest="d", at=NOON, actor="cli:anna")
+    assert DeploymentRows(kernel).put_head(head)
+    assert "cli:anna" in functions_at_work(kernel)

@@ -21,7 +21,7 @@ from interlock.errors import SinkError
 from interlock.ports.sinks import Sink
 
 TIMEOUT: Final = timedelta(seconds=10)
-SOON: Final = timedelta(seconds=0.5)
+SOON: Final = timedelta(seconds=0.25)
 AT: Final = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
 SLOT: Final = Slot(PipelineName("daily-sales"), ScheduleName("daily"), Period.parse("2026-03-07"))
 
