@@ -31,7 +31,7 @@ SOURCE := src tests bench scripts examples
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # ---------------------------------------------------------------- the two commands of the README
 
@@ -139,6 +139,10 @@ contract: $(DEV_STAMP) $(SERVERS_STAMP) $(AIRFLOW2_VENV)/.installed $(AIRFLOW3_V
 .PHONY: parity
 parity: $(DEV_STAMP) ## play N worlds under a watcher and on AWS, and compare (N=1000)
 	@$(BIN)/python scripts/parity.py $(or $(N),1000)
+
+.PHONY: aws-e2e
+aws-e2e: $(DEV_STAMP) $(SERVERS_STAMP) ## the whole AWS mode in the laboratory, applied and destroyed by real Terraform where it is installed
+	@INTERLOCK_AWS_E2E=1 $(BIN)/python -m pytest -q -n 0 tests/aws/e2e
 
 .PHONY: sim
 sim: $(DEV_STAMP) ## play N simulated fleets on all cores (N=1000)

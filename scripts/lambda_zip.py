@@ -11,6 +11,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,7 @@ _OF_SERVICES: Final = ("service-2.json", "service-2.sdk-extras.json", "endpoint-
 # The standard library and tzdata know the zones that dateutil keeps once more; botocore's data is taken by itself.
 _UNREAD: Final = ("__pycache__", "*.pyi", "py.typed", "dateutil-zoneinfo.tar.gz", "data")
 _TASK: Final = "/var/task"
+_VERSION: Final = re.compile(r"3\.[0-9]+")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _COMPILE: Final = f"""
 import pathlib, py_compile, sys
@@ -105,10 +107,11 @@ def find_python(named: str = PYTHON) -> Interpreter:
     for path in (shutil.which(named), *sorted(pyenv.glob(f"versions/*/bin/{named}"))):
         if path is None:
             continue
-        ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+        ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"  # a shim is not what it finds
         answer = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False)
-        if answer.returncode == 0:
-            return Interpreter(str(path), answer.stdout.strip())
+        version, _, real = answer.stdout.strip().partition(" ")
+        if answer.returncode == 0 and _VERSION.fullmatch(version) and Path(real).is_file():
+            return Interpreter(real, version)
     raise PackageFault(
         f"no interpreter {named} is here, and bytecode for a function is made by the Python that will run it: "
         "install it, or name another with LAMBDA_PYTHON=…"
@@ -210,7 +213,10 @@ def _fetch(wheels: Path, requirements: str, version: str, machine: str) -> None:
         [*argv, *common, "--target", wheels, "-r", listed], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise PackageFault(f"the wheels of requirements/lambda.lock cannot be had: {done.stderr.strip()[-800:]}")
+        why = done.stderr.strip()[-800:]
+        raise PackageFault(
+            f"the wheels of requirements/lambda.lock cannot be had. Is a package index within reach? It is said: {why}"
+        )
 
 
 def _runs(program: str) -> bool:
@@ -307,12 +313,14 @@ def _compile(tree: Path, python: Interpreter) -> None:
 
 def _write(tree: Path, made: Path) -> None:
     """Write the zip: names in order, one date and one mode for all, so that equal contents are equal bytes."""
-    with zipfile.ZipFile(made, "w") as archive:
+    half = made.with_name(f".{made.name}")
+    with zipfile.ZipFile(half, "w") as archive:
         for path in sorted(_files(tree), key=lambda path: path.relative_to(tree).as_posix()):
             entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), _EPOCH)
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
+    half.replace(made)
 
 
 def _files(tree: Path) -> Iterator[Path]:
@@ -340,6 +348,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(line)
     except PackageFault as fault:
         print(f"lambda: {fault}", file=sys.stderr)
+        return 2
+    except OSError as fault:
+        print(f"lambda: the package cannot be written: {fault}", file=sys.stderr)
         return 2
     return 0
 

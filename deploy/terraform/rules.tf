@@ -49,7 +49,7 @@ resource "aws_cloudwatch_event_rule" "executions" {
     source      = ["aws.states"]
     detail-type = ["Step Functions Execution Status Change"]
     detail = {
-      status          = ["FAILED", "TIMED_OUT", "ABORTED"]
+      status          = ["TIMED_OUT", "ABORTED"]
       stateMachineArn = [local.state_machine_arn]
     }
   })

@@ -7,22 +7,25 @@ from datetime import timedelta
 import pytest
 
 from interlock.aws.patience import LONGEST
-from interlock.testing.fleet.cloud import CloudFleet
+from interlock.testing.fleet.cloud import Cloud, CloudFleet
 from interlock.testing.fleet.parity import difference, outcome
 from interlock.testing.fleet.world import Fleet, played
 
-SEEDS = 60
+SEEDS = 40
 PAIRS = 30
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_every_law_of_a_fleet_holds_on_aws_whatever_goes_wrong(part: int) -> None:
-    """AWS-06, AWS-11, AWS-12, AWS-26, AWS-36: functions die, answers are lost, records come twice, and clocks err."""
+    """AWS-06, AWS-11, AWS-12, AWS-24, AWS-26, AWS-36, AWS-42: functions die, answers are lost, records come twice, out of order
+    or never, executions are stopped by people, the scheduler stays away, and clocks err."""
     fleets = [played(seed, CloudFleet) for seed in range(part * SEEDS // 4, (part + 1) * SEEDS // 4)]
-    executions = [each for fleet in fleets for each in fleet.cloud.machine.executions.values()]  # type: ignore[attr-defined]
+    clouds: list[Cloud] = [fleet.cloud for fleet in fleets]  # type: ignore[attr-defined]
     # The worlds are rough enough to mean something.
-    assert sum(fleet.cloud.deaths + len(fleet.laws.starts) for fleet in fleets) > 50  # type: ignore[attr-defined]
-    assert len(executions) > 100
+    assert sum(len(fleet.laws.starts) for fleet in fleets) > 15
+    assert sum(len(cloud.machine.executions) for cloud in clouds) > 60
+    assert sum(cloud.lost for cloud in clouds) > 10
+    assert sum(cloud.stopped for cloud in clouds) > 1
 
 
 def test_every_law_holds_with_executions_that_are_as_lazy_as_on_aws() -> None:

@@ -140,7 +140,7 @@ run "as_it_comes" {
 
   assert {
     condition = (
-      jsondecode(aws_cloudwatch_event_rule.executions.event_pattern).detail.status == ["FAILED", "TIMED_OUT", "ABORTED"]
+      jsondecode(aws_cloudwatch_event_rule.executions.event_pattern).detail.status == ["TIMED_OUT", "ABORTED"]
       && jsondecode(aws_cloudwatch_event_rule.executions.event_pattern).detail.stateMachineArn == ["arn:aws:states:eu-central-1:123456789012:stateMachine:interlock-pipeline"]
       && aws_cloudwatch_event_target.executions.arn == aws_sns_topic.this["alerts"].arn
     )

@@ -6,8 +6,7 @@ from msgspec.structs import replace
 
 from interlock.app.hands import Hands
 from interlock.app.perform import perform
-from interlock.aws.state import Asked
-from interlock.codec import wire
+from interlock.aws.state import Asked, size_of
 from interlock.core.events import TraitEvaluated
 from interlock.core.ids import parse_run_id
 from interlock.core.traits import FailureCategory, Origin, TraitStatus
@@ -25,7 +24,7 @@ def answer(asked: Asked, hands: Hands) -> Asked:
     learned = perform(parse_run_id(asked.run), asked.wish, hands)
     if not isinstance(learned, TraitEvaluated):
         return replace(asked, fact=None)
-    size = len(wire.to_json(learned))
+    size = size_of(learned)
     if size <= asked.room:
         return replace(asked, fact=learned)
     words = (

@@ -7,7 +7,6 @@ there: nobody stays between two requests.
 
 from __future__ import annotations
 
-import binascii
 import json
 import logging
 from base64 import b64decode
@@ -67,18 +66,19 @@ class Http(NamedTuple):
     query: bytes
 
 
-def handler(event: Event, context: Context) -> Reply:
+def handler(event: object, context: Context) -> Reply:
     """Answer one request."""
     office = _OFFICE()
     return answer(event, context, lambda: at_the_counter(office.work), office.environment.api_roles)
 
 
-def answer(event: Event, context: Context, opened: Callable[[], Interlock], roles: str) -> Reply:
+def answer(told: object, context: Context, opened: Callable[[], Interlock], roles: str) -> Reply:
     """Answer one request of a project at work, which is opened only for somebody whom IAM knows.
 
-    `roles` is the value of `API_ROLES`.
+    `told` is the event, or nonsense. `roles` is the value of `API_ROLES`.
     """
     since = monotonic()
+    event: Event = told if isinstance(told, Mapping) else {}
     http = _http(event)
     asked = Asked(_numbered(event), _address(event))
     audit: Audit | None = None
@@ -252,7 +252,7 @@ def _body(event: Event) -> bytes:
         return found.encode(errors="surrogatepass")
     try:
         return b64decode(found, validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:
         raise Invalid("the event's body is said to be base64, and is not") from exc
 
 

@@ -20,8 +20,11 @@ State = dict[str, Any]
 THROTTLING: Final = ("Lambda.TooManyRequestsException",)
 """What is asked again without asking anybody: nothing was begun. Everything else is decided by `Step`."""
 
-OUTAGES: Final = ("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException")
-"""AWS itself could not call a function."""
+OUTAGES: Final = (
+    *("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),
+    *("StoreUnavailable", "Contention"),
+)
+"""AWS itself could not call a function, or the table could not be used just then: nobody needs to be told."""
 
 STUMBLED: Final = 30
 AT_ONCE: Final = 10
@@ -48,6 +51,7 @@ ROUTES: Final[dict[Next, str]] = {
     Next.BROKEN: "Broken",
 }
 
+_STARTED: Final = "StepFunctions.ExecutionAlreadyExistsException"
 _CANCELLED: Final = ("DynamoDb.TransactionCanceledException", "DynamoDB.TransactionCanceledException")
 _WAITS: Final = {
     Next.WAIT_FOR_READINESS: "Not ready yet. A marker, a pushed trait or a sensor wakes it at once",
@@ -76,7 +80,7 @@ def state_machine() -> dict[str, Any]:
         "Renew": _renew(),
         "Stumbled": {
             "Type": "Wait",
-            "Comment": "The table cannot be written, or functions cannot be called: not again at once",
+            "Comment": "The table cannot be used, or AWS cannot call or start something: not again at once",
             "Seconds": STUMBLED,
             "Next": "Step",
         },
@@ -195,7 +199,10 @@ def _renew() -> State:
             "Input": {"run.$": "$.run", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id"},
         },
         "TimeoutSeconds": 60,
-        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.lost", "Next": "Broken"}],
+        "Catch": [
+            {"ErrorEquals": [_STARTED], "ResultPath": None, "Next": "Renewed"},
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.lost", "Next": "Stumbled"},
+        ],
         "Next": "Renewed",
     }
 

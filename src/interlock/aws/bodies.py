@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from interlock.aws.metrics import count
 from interlock.aws.office import Office
+from interlock.aws.seals import opened
 from interlock.aws.state import Next, State
 from interlock.aws.turning import Bounds, Kinds, turn
 from interlock.codec import wire
@@ -33,12 +34,13 @@ def take_turn(event: Mapping[str, Any], context: Context, office: Office, mine: 
         ValueError: the event is no state.
         InterlockError: the turn could not be taken; it can be taken again.
     """
-    state = wire.from_builtins(event, State)
+    work = office.work
+    state = wire.from_builtins(opened(event, office.seal), State)
 
     def over() -> bool:
         return timedelta(milliseconds=context.get_remaining_time_in_millis()) < _HASTE
 
-    following = turn(state, office.work.hands, mine, Bounds(office.environment.longest_wait, over))
+    following = turn(state, work.hands, mine, Bounds(office.environment.longest_wait, over))
     if following.next in _ENDS:
         count(office.environment.table, {"RunsEnded": 1}, Outcome=following.next.value)
     return wire.to_builtins(following)

@@ -3,8 +3,9 @@
 IAM decides who comes in at all. `API_ROLES` may narrow down what they may do: a JSON object of patterns of ARNs (`*` and
 `?` stand for any characters) and the roles of whoever matches, such as
 `{"arn:aws:iam::123456789012:role/data-team": ["operate"]}`. A role's ARN stands for all its sessions; one session is
-`arn:aws:sts::123456789012:assumed-role/data-team/anna`. Of several patterns that match, all count; who matches none may do
-nothing. Without the variable whoever IAM lets in may do everything. What cannot be understood lets nobody in.
+`arn:aws:sts::123456789012:assumed-role/data-team/anna`. Whoever assumes a role chooses the name of the session, so a pattern
+spells out the role before it. Of several patterns that match, all count; who matches none may do nothing. Without the
+variable whoever IAM lets in may do everything. What cannot be understood lets nobody in.
 
 The event itself says who asks, so only Lambda may make it: grant `lambda:InvokeFunction` on this function to nobody, except
 on the condition that AWS knows as `lambda:InvokedViaFunctionUrl`.
@@ -26,8 +27,8 @@ from interlock.server.keys import Caller
 
 VARIABLE: Final = "API_ROLES"
 
-_ARN: Final = re.compile(r"arn:[a-z0-9-]+:(iam|sts)::\d{12}:[\x21-\x7e]{1,1900}")
-_SESSION: Final = re.compile(r"(arn:[a-z0-9-]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
+_ARN: Final = re.compile(r"arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:[\x21-\x7e]{1,1900}")
+_SESSION: Final = re.compile(r"(arn:[a-z0-9-]+):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
 _SHOWN: Final = 200
 _EVERYTHING: Final = frozenset(Role)
 _log: Final = logging.getLogger("interlock.server")
@@ -91,7 +92,7 @@ def _rules(text: str) -> tuple[_Rule, ...] | None:
     if not text.strip():
         return None
     try:
-        found = parsed(text.encode())
+        found = parsed(text.encode(errors="surrogatepass"))
     except Invalid as exc:
         raise Invalid(f"{VARIABLE} cannot be read ({exc})") from exc
     if not isinstance(found, dict):

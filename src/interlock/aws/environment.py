@@ -33,7 +33,9 @@ class Environment(Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: one is missing that the function cannot do without, or cannot be understood.
         """
-        missing = [name for name in function.environment if name in functions.REQUIRED and not environ.get(name)]
+        missing = [
+            name for name in function.environment if name in functions.REQUIRED and not environ.get(name, "").strip()
+        ]
         if missing:
             raise ConfigError(
                 f"the function {function.name} cannot work without {', '.join(missing)}: set them in its environment. The "
@@ -59,6 +61,6 @@ class Environment(Struct, frozen=True, kw_only=True):
 def _seconds(name: str, text: str) -> timedelta:
     if not text:
         return LONGEST
-    if not text.isdecimal() or int(text) > 86_400:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5) or int(text) > 86_400:
         raise ConfigError(f"{name} is {text!r}: expected whole seconds, 0 to 86400")
     return timedelta(seconds=int(text))

@@ -47,6 +47,8 @@ Event: TypeAlias = Mapping[str, Any]
 DIRECTLY: Final = "directly"
 """Who asks by a call of the function: IAM let him in, and Lambda does not say who it was."""
 
+_NO_REQUEST: Final = 'expected a JSON object such as {"request": "SendMarker", "pipelineId": "orders", …}'
+_EPOCH: Final = datetime.fromtimestamp(0, tz=UTC)
 _MARGIN: Final = timedelta(seconds=5)
 _LONGEST_NAME: Final = 255
 _OFFICE: Final = office_of(named("ingress"))
@@ -74,6 +76,8 @@ class Said(NamedTuple):
 
 def handler(event: Event, context: Context) -> Any:
     """Take what has come."""
+    if not isinstance(event, Mapping):
+        raise Invalid(_NO_REQUEST)
     office = _OFFICE()
     work = at_the_counter(office.work)
     if "Records" in event:
@@ -156,8 +160,9 @@ class Queue:
         """
         again: list[str] = []
         stopped: set[str] = set()
-        for record in event["Records"]:
-            if not isinstance(record, Mapping) or record.get("eventSource") != "aws:sqs":
+        records = event["Records"]
+        for record in records if isinstance(records, list) else [records]:
+            if not isinstance(record, Mapping) or record.get("eventSource") != "aws:sqs" or "messageId" not in record:
                 raise Invalid("only messages of SQS are taken in batches: send what should come here to the queue")
             # Of one group of a FIFO queue, nothing may overtake what comes again.
             group = str(_attributes(record).get("MessageGroupId", ""))
@@ -234,7 +239,7 @@ def said_by(document: object) -> Said:
 
 def _request(document: object) -> Request[Any]:
     if not isinstance(document, dict):
-        raise Invalid('expected a JSON object such as {"request": "SendMarker", "pipelineId": "orders", …}')
+        raise Invalid(_NO_REQUEST)
     fields = dict(document)
     kind = _kind(fields.pop("request", None))
     holds = {name: fields.pop(name) for name in in_path(kind) if name in fields}
@@ -280,9 +285,10 @@ def _instant(milliseconds: object) -> datetime | None:
 def _envelope_time(text: object) -> datetime | None:
     try:
         found = datetime.fromisoformat(_text(text))
-    except ValueError:
+        found = found.astimezone(UTC) if found.tzinfo else _EPOCH
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else None
+    return found if found > _EPOCH else None
 
 
 def _text(found: object) -> str:

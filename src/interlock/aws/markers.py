@@ -21,17 +21,23 @@ from interlock.ports.controls import Marker
 OLDEST: Final = timedelta(days=7)
 """A marker for a period that ended longer ago is kept for people: what it should start, they replay."""
 
+EARLIEST: Final = timedelta(days=31)
+"""A marker for a day that is farther ahead is kept for people: its date is a mistake, or of another calendar."""
+
 _PK: Final = "PIPELINE#"
 _SK: Final = "MARKER#"
 _LONGEST_SOURCE: Final = 1024
-_ROUNDED: Final = timedelta(microseconds=999_999)  # DynamoDB rounds down to a second
+_ROUNDED: Final = timedelta(microseconds=999_999)
 
 
 def marker_of(record: Record, hands: Hands) -> Marker:
     """Read the marker that somebody wrote.
 
+    DynamoDB says in whole seconds when, rounded down. It counts as written at the end of its second: the same however often
+    it is read, and later than every question that cannot have seen it.
+
     Raises:
-        Malformed: it cannot be understood, or is too old to act on.
+        Malformed: it cannot be understood, or is too old or too early to act on.
     """
     if not (record.pk.startswith(_PK) and record.sk.startswith(_SK)):
         raise Malformed(f"nobody expects an item PK={record.pk!r}, SK={record.sk!r} in this table")
@@ -41,18 +47,16 @@ def marker_of(record: Record, hands: Hands) -> Marker:
     source = _text(record, "source") or record.sk.split("#")[1]
     if not source or len(source) > _LONGEST_SOURCE:
         raise Malformed(f"source: expected 1 to {_LONGEST_SOURCE} characters that say what has arrived")
-    at = _written_at(record, hands)
+    at = datetime.fromtimestamp(record.at, tz=UTC) + _ROUNDED
     slot = _slot(PipelineName(pipeline), _text(record, "scheduleID"), _text(record, "date"), at, hands)
     day = slot.period.day
     if at.date() - day > OLDEST:
         words = f"the marker is for {slot}, which is more than {OLDEST.days} days before it was written"
         raise Malformed(f"{words}. Replay the slot if it should run: interlock replay")
+    if day - at.date() > EARLIEST:
+        words = f"the marker is for {slot}, which is more than {EARLIEST.days} days after it was written"
+        raise Malformed(f"{words}. Correct the date that is written, and write another marker")
     return Marker(slot=slot, source=source, at=at)
-
-
-def _written_at(record: Record, hands: Hands) -> datetime:
-    """Return the latest instant at which it can have been written: what is older than a run's last question wakes nobody."""
-    return min(hands.clock.now(), datetime.fromtimestamp(record.at, tz=UTC) + _ROUNDED)
 
 
 def _text(record: Record, name: str) -> str:

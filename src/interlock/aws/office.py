@@ -44,6 +44,7 @@ class Office:
         self.kernel = DynamoKernel(DynamoOptions(table_name=self.environment.table), read_only=function.read_only)
         self.rows = DeploymentRows(self.kernel)
         self.door = AwsDoor()
+        self.seal = ""
         self._work: Interlock | None = None
         self._digest = ""
         self._looked_at = 0.0
@@ -64,6 +65,7 @@ class Office:
     def _look(self) -> None:
         head = self.rows.head()
         digest = "" if head is None else f"{head.digest}/{head.generation}"
+        self.seal = "" if head is None else head.seal
         if self._work is None or digest != self._digest:
             project = _with_topics(self._project(), self.environment)
             catalog = DeployedCatalog(project, self.rows)

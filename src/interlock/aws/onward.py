@@ -25,7 +25,7 @@ RENEWED: Final = 10_000
 Retries of throttled calls are not counted: with them the history may be more than twice as long.
 """
 
-_FUNCTION: Final = 5 + 2  # events of a state that calls a function, and of the choice after it
+FUNCTION: Final = 5 + 2  # events of a state that calls a function, and of the choice after it
 _WAIT: Final = 6
 _MAP: Final = 4
 _ITEM: Final = 2 + 5
@@ -50,7 +50,7 @@ def onward(
 
     `idle`: the run's time has come and nothing came of it, so that it is left alone for so long.
     """
-    state = replace(state, status=run.status.value, spent=state.spent + _FUNCTION)
+    state = replace(state, status=run.status.value, spent=state.spent + FUNCTION)
     for kind, following in ((CancelJob, Next.STOP), (StartJob, Next.START)):
         if any(isinstance(wish, kind) for wish in wishes):
             return replace(state, next=following)

@@ -6,7 +6,7 @@ nothing that happens to a run is slept through. It is read here; both go by the 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, Final, NamedTuple
 
@@ -20,13 +20,15 @@ from interlock.stores.kernel import Delete, Kernel
 
 TOKEN_SK: Final = "TOKEN"  # noqa: S105  (a row's name)
 LINGERS: Final = timedelta(days=1)
+_UNKNOWN: Final = datetime.fromtimestamp(0, tz=UTC)
 
 
 class Parked(NamedTuple):
-    """A waiting execution's token, and which version of its run it has seen."""
+    """A waiting execution's token, which version of its run it has seen, and until when it waits at the most."""
 
     token: str
     seen: int
+    until: datetime = _UNKNOWN
 
 
 class Parking:
@@ -40,7 +42,10 @@ class Parking:
         record = self._kernel.get(parked_pk(run), TOKEN_SK)
         if record is None:
             return None
-        return Parked(str(record.body["token"]), record.version)
+        # A row of an earlier release does not say until when.
+        ttl = record.body.get("ttl")
+        until = _UNKNOWN if ttl is None else datetime.fromtimestamp(int(ttl), tz=UTC) - LINGERS
+        return Parked(str(record.body["token"]), record.version, until)
 
     def clear(self, run: RunId, parked: Parked) -> None:
         """Forget who waited; not who waits by now."""
@@ -74,7 +79,7 @@ def parking_request(table: str) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#version": "version"},
         "ExpressionAttributeValues": {":seen": {"N.$": "$.wait.seen"}},
     }
-    body = 'States.Format(\'\\{"token":"{}"\\}\', $$.Task.Token)'
+    body = 'States.Format(\'\\{"token":"{}","ttl":{}\\}\', $$.Task.Token, $.wait.ttl)'
     item = {
         "PK": {"S.$": "$.wait.parked"},
         "SK": {"S": TOKEN_SK},

@@ -6,8 +6,9 @@ holds now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any, Final, NamedTuple
 
 from interlock.app.hands import Hands
@@ -20,14 +21,21 @@ from interlock.aws.parking import Parking
 from interlock.aws.records import Malformed, Record, read
 from interlock.core.alerts import AlertType
 from interlock.core.ids import RunKey
+from interlock.core.runs import Run
+from interlock.errors import UnreadableRecord
 from interlock.ports.stores import DueKind
 from interlock.stores.due import work_of
 from interlock.stores.dynamodb.items import place_of
 from interlock.stores.kernel import Place
 
+_SECOND: Final = timedelta(seconds=1)
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 _INSERT: Final = "INSERT"
 _CHANGES: Final = (_INSERT, "MODIFY")
+
+
+def _wait(span: timedelta) -> None:
+    Event().wait(span.total_seconds())
 
 
 class Router(NamedTuple):
@@ -37,6 +45,7 @@ class Router(NamedTuple):
     machines: Machines
     parking: Parking
     failures: Failures
+    pause: Callable[[timedelta], object] = _wait
 
     def route(self, raw: Mapping[str, Any]) -> None:
         """Do what a record means. What nobody can use is kept with the reason, and is no error.
@@ -53,14 +62,14 @@ class Router(NamedTuple):
                 self._changed(run, opened=record.event == _INSERT)
             elif not _has_version(record):
                 self._marker(record)
-        except Malformed as exc:
+        except (Malformed, UnreadableRecord) as exc:
             self.failures.keep(str(exc), raw)
 
     def _changed(self, key: RunKey, *, opened: bool) -> None:
         run = self.hands.store.run(key)
         if run is None:
             return  # its history was removed meanwhile
-        if opened:
+        if opened and not self._is_over(run):
             self.machines.start(key)
         parked = self.parking.find(key.run_id)
         if parked is not None and parked.seen < run.version:
@@ -68,8 +77,16 @@ class Router(NamedTuple):
             self.machines.wake(parked.token)
             self.parking.clear(key.run_id, parked)
 
+    def _is_over(self, run: Run) -> bool:
+        """Say whether nothing is left to do: its record came very late, or it was copied here with its history."""
+        return run.ended and not self.hands.store.outstanding(run.key)
+
     def _marker(self, record: Record) -> None:
         marker = marker_of(record, self.hands)
+        early = marker.at - self.hands.clock.now()
+        if early > timedelta():
+            # Its second is not over: told now, it would be news of the future, and hide what comes in between.
+            self.pause(min(early, _SECOND))
         arrived = arrive(marker, self.hands)
         if arrived.how is Arrival.UNKNOWN:
             words = f"a marker of {marker.source!r} came for {marker.slot}, and {arrived.words}"

@@ -39,16 +39,16 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
     """
     office = _OFFICE()
     hand_on = _handing_on(office, context.invoked_function_arn)
-    clockwork = Clockwork(office.work.hands, office.machines, hand_on, office.environment.longest_wait)
+    late = office.environment.longest_wait
+    clockwork = Clockwork(office.work.hands, office.machines, office.parking, hand_on, late)
     if "agendas" in event:
         parts = [(PipelineName(pipeline), ScheduleName(schedule)) for pipeline, schedule in event["agendas"]]
         return _told(clockwork.open(parts))
     ticked = clockwork.tick()
-    _retire(office)
-    # A tick that was made is told whatever went wrong with single runs: that is an error of its own.
+    # A tick that was made is told whatever went wrong with single runs, or with history: that is an error of its own.
     values = {SCHEDULER_TICK: 1, "RunsOpened": ticked.opened, "RunsRevived": ticked.revived}
     count(office.environment.table, values)
-    return _told(ticked)
+    return _told(ticked._replace(troubles=(*ticked.troubles, *_retire(office))))
 
 
 def _told(ticked: Ticked) -> dict[str, int]:
@@ -69,11 +69,15 @@ def _handing_on(office: Office, arn: str) -> Any:
     return hand_on
 
 
-def _retire(office: Office) -> None:
-    """Remove history that is over, a little of it, now and then."""
+def _retire(office: Office) -> tuple[str, ...]:
+    """Remove history that is over, a little of it, now and then; return what went wrong."""
     work = office.work
     history = work.project.settings.history
     if history is None or work.clock.now().minute % _RETIRES:
-        return
+        return ()
     names = work.catalog.specs
-    Retention(office.kernel, lambda: work.hands, history, marked=False, names=lambda: list(names)).turn()
+    try:
+        Retention(office.kernel, lambda: work.hands, history, marked=False, names=lambda: list(names)).turn()
+    except InterlockError as exc:
+        return (f"history could not be removed: {exc}",)
+    return ()

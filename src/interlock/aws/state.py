@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import enum
+import json
 from typing import Final
 
 from msgspec import Struct, field
 
+from interlock.codec import wire
 from interlock.core.commands import EvaluateTrait
 from interlock.core.events import TraitEvaluated
 
 ROOM: Final = 160_000
 """How many bytes the answers of one round may have together: Step Functions carries 262,144 from state to state."""
+
+
+def size_of(carried: Struct) -> int:
+    """Return how many bytes something has between two states at the most: as text in which nothing but ASCII stands."""
+    return len(json.dumps(wire.to_json(carried).decode()))
 
 
 class Next(enum.StrEnum):

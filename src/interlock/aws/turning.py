@@ -19,9 +19,10 @@ from interlock.app.hands import Hands, Silence
 from interlock.app.notifying import raise_alert
 from interlock.app.perform import perform
 from interlock.app.postponing import LONGEST_PAUSE, about_run, is_wanted, put_off
-from interlock.aws.onward import onward
+from interlock.aws.onward import FUNCTION, onward
 from interlock.aws.patience import LONGEST
 from interlock.aws.state import Asked, Lost, Next, State
+from interlock.clients.texts import cleaned
 from interlock.core.alerts import AlertType
 from interlock.core.commands import (
     AskRerun,
@@ -55,6 +56,7 @@ STUMBLES: Final = 10
 """After so many states that died in a row an execution fails, which people are told; the scheduler starts another."""
 
 _ROUNDS: Final = 60
+_LONGEST_NAME: Final = 300
 _NOT_CALLED: Final = (
     "Lambda.TooManyRequestsException",
     "Lambda.ServiceException",
@@ -96,9 +98,10 @@ def turn(state: State, hands: Hands, mine: Kinds = (), bounds: Bounds = UNBOUNDE
 
 
 def _unknown(state: State, reason: str, hands: Hands) -> State:
-    message = f"an execution was started for {state.run[:300]!r}, which nobody can work on: {reason}"
-    raise_alert(about_run(AlertType.RUN_POISONED, f"execution/{state.run[:300]}", message, None, hands), hands)
-    return State(run=state.run, spent=state.spent, next=Next.UNKNOWN, reason=reason)
+    run, reason = cleaned(state.run, _LONGEST_NAME), cleaned(reason, 2 * _LONGEST_NAME)
+    message = f"an execution was started for {run!r}, which nobody can work on: {reason}"
+    raise_alert(about_run(AlertType.RUN_POISONED, f"execution/{run}", message, None, hands), hands)
+    return State(run=run, spent=state.spent, next=Next.UNKNOWN, reason=reason)
 
 
 class _Turn:
@@ -119,8 +122,10 @@ class _Turn:
         if self._state.lost is not None:
             self._lost()
         for _ in range(_ROUNDS):
-            now, run = hands.clock.now(), self._run()
-            wishes = self._wanted(run, now)
+            # The run after its wishes: what it does not ask by then it will never ask again.
+            now, there = hands.clock.now(), hands.store.wishes(key)
+            run = self._run()
+            wishes = self._wanted(there, run, now)
             own = [wish for wish in wishes if isinstance(wish, self._mine)]
             if self._bounds.over():
                 break
@@ -139,7 +144,7 @@ class _Turn:
                 self._tried.clear()
             else:
                 return onward(self._kept_state(), run, (), hands, self._bounds.longest)
-        return replace(self._kept_state(), next=Next.STEP)
+        return replace(self._kept_state(), next=Next.STEP, spent=self._state.spent + FUNCTION)
 
     def _kept_state(self) -> State:
         stumbles = 0 if self._state.lost is None else self._state.stumbles + 1
@@ -154,11 +159,12 @@ class _Turn:
     # ------------------------------------------------------------------ what was learned elsewhere
 
     def _hear(self, answers: Sequence[Asked]) -> None:
+        asking = {wish.id: wish for wish in self._hands.store.outstanding(self._key)} if answers else {}
         for asked in answers:
+            if asking.get(asked.wish.id) != asked.wish:
+                continue  # it was answered before; or nobody asked, and another wish would be struck
             fact = asked.fact if asked.lost is None else self._unanswered(asked, asked.lost)
-            if fact is None:
-                self._hands.store.settle(self._key, asked.wish.id)
-            else:
+            if fact is not None:  # else the run does not ask it any more, and it is struck with others of that kind
                 advance(self._key, fact, self._hands.store, settles=asked.wish.id)
 
     def _unanswered(self, asked: Asked, lost: Lost) -> TraitEvaluated:
@@ -192,10 +198,10 @@ class _Turn:
 
     # ------------------------------------------------------------------ wishes
 
-    def _wanted(self, run: Run, now: datetime) -> list[Command]:
+    def _wanted(self, wishes: Sequence[Wish], run: Run, now: datetime) -> list[Command]:
         """Return the wishes to be tried now. Questions that the run does not ask any more are struck."""
         found: list[Command] = []
-        for wish in self._hands.store.wishes(self._key):
+        for wish in wishes:
             if isinstance(wish.command, EvaluateTrait) and not _asks(run, wish.command):
                 self._hands.store.settle(self._key, wish.command.id)
             elif self._is_wanted(wish, run, now):

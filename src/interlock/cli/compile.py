@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -29,15 +30,19 @@ class BundleView(View, frozen=True, kw_only=True, rename="camel"):
     same: bool | None
 
 
+STANDARD: Final = Path("-")
+"""What stands for stdin or stdout in the place of a file."""
+
+
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Write it there, over what is there; stdout by default.",
 )
 @click.option(
     "--check",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Write nothing; compare with this file, and leave with 1 if it differs.",
 )
 @json_option
@@ -56,6 +61,7 @@ def command(ctx: click.Context, out: Path | None, check: Path | None, *, as_json
     require_here(ctx)
     if out is not None and check is not None:
         raise click.UsageError("--out and --check do not go together")
+    out = None if out == STANDARD else out
     from interlock.config.bundle import bundle_text
 
     bundle = compiled(project_root(ctx))
@@ -107,22 +113,27 @@ def _same(bundle: Bundle, place: Path) -> bool:
 
 
 def read_file(place: Path, option: str) -> bytes:
-    """Return what a file holds.
+    """Return what a file holds; `-` is stdin.
 
     Raises:
         click.BadParameter: it cannot be read.
     """
     try:
-        return place.read_bytes()
+        return sys.stdin.buffer.read() if place == STANDARD else place.read_bytes()
     except OSError as exc:
         raise click.BadParameter(f"{place} cannot be read: {exc.strerror}", param_hint=option) from exc
 
 
 def _write(text: bytes, place: Path) -> None:
-    half = place.with_name(f".{place.name}.{os.getpid()}")
+    """Write a file as a whole. A link stays one, and what is there and no file (a pipe, a device) is written to."""
+    there = Path(os.path.realpath(place))
+    half = there.with_name(f".{there.name}.{os.getpid()}")
     try:
+        if there.exists() and not there.is_file():
+            there.write_bytes(text)
+            return
         half.write_bytes(text)
-        half.replace(place)
+        half.replace(there)
     except OSError as exc:
         half.unlink(missing_ok=True)
         raise click.BadParameter(f"{place} cannot be written: {exc.strerror}", param_hint="--out") from exc

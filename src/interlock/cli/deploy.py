@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from interlock.cli.context import json_option, project_root
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, moment, plain, say, strong, tell
 from interlock.cli.parameters import actor
+from interlock.cli.tables import in_words_of_options, table_of, table_options
 from interlock.errors import Conflict, StoreEmpty, StoreError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from interlock.config.stores import DynamoSpec
     from interlock.operations.deploying import Difference, Synced
     from interlock.stores.kernel import Kernel
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DeployDifference(View, frozen=True, kw_only=True, rename="camel"):
@@ -81,20 +80,9 @@ def command() -> None:
     """Bring a project to functions on AWS, and see what they go by."""
 
 
-def _table_options(function: F) -> F:
-    """Add the options that say which table is meant."""
-    for name, text in (
-        ("--endpoint", "The address of a stand-in for DynamoDB, or of a private endpoint."),
-        ("--profile", "A profile of the AWS configuration files."),
-        ("--region", "Its region; that of the AWS environment by default."),
-    ):
-        function = click.option(name, default="", help=text)(function)
-    return click.option("--table", required=True, help="The table that the functions use.")(function)
-
-
 @command.command("sync")
 @click.argument("bundle", default=".")
-@_table_options
+@table_options
 @click.option("--dry-run", is_flag=True, help="Write nothing, and say what would be done.")
 @click.option("--prune", is_flag=True, help="Retire the deployed pipelines that the bundle lacks.")
 @json_option
@@ -103,6 +91,7 @@ def sync_command(
     ctx: click.Context, /, bundle: str, *, dry_run: bool, prune: bool, as_json: bool, **where: str
 ) -> None:
     """Write a BUNDLE into the table: a file that `interlock compile` made, or a directory, which is compiled first.
+    `-` is stdin.
 
     Doing it again changes nothing, and finishes what was cut short. Pipelines that the bundle lacks stay, unless --prune is
     given. Schedules begin at once. Leaves with 75 when some of it is left to do: deploy again.
@@ -116,9 +105,9 @@ def sync_command(
     from interlock.operations.deploying import sync
 
     wanted = _bundle(ctx, bundle)
-    project = _project_of(wanted, _spec(where))
+    project = _project_of(wanted, table_of(where))
     if dry_run:
-        view = _view(where["table"], _compared(wanted, project), None, prune=prune)
+        view = _view(where["table"], _compared(wanted, project, prune=prune), None, prune=prune)
     else:
         with _working(project) as site:
             done = sync(wanted, site, prune=prune)
@@ -132,7 +121,7 @@ def sync_command(
 
 
 @command.command()
-@_table_options
+@table_options
 @click.option(
     "--diff", metavar="BUNDLE", help="Compare with this bundle or directory, and leave with 1 if they differ."
 )
@@ -151,7 +140,7 @@ def status(ctx: click.Context, /, diff: str | None, *, as_json: bool, **where: s
     from interlock.stores.deployments import DeploymentRows
 
     wanted = None if diff is None else _bundle(ctx, diff)
-    with _reading(_project_of(wanted, _spec(where))) as kernel:
+    with _reading(_project_of(wanted, table_of(where))) as kernel:
         rows = DeploymentRows(kernel)
         head = rows.head()
         found = None if wanted is None or head is None else difference(wanted, rows)
@@ -187,20 +176,14 @@ def _bundle(ctx: click.Context, text: str) -> Bundle:
     from interlock.config.discover import find_project
     from interlock.config.portable import refuse_unportable
 
+    if not text:
+        raise click.BadParameter("it names no file and no directory. Is a variable empty?", param_hint="BUNDLE")
     place = Path(text)
     if place.is_dir():
         return compiled(project_root(ctx) if text == "." else find_project(place, place))
     found = read_bundle(read_file(place, "BUNDLE"), text)
     refuse_unportable(found, text)
     return found
-
-
-def _spec(where: dict[str, str]) -> DynamoSpec:
-    from interlock.config.stores import DynamoSpec
-
-    return DynamoSpec(
-        table_name=where["table"], region=where["region"], endpoint=where["endpoint"], profile=where["profile"]
-    )
 
 
 def _project_of(bundle: Bundle | None, table: DynamoSpec) -> Project:
@@ -244,16 +227,19 @@ def _opened(project: Project, *, read_only: bool) -> Kernel:
 
 @contextmanager
 def _reading(project: Project) -> Iterator[Kernel]:
-    with closing(_opened(project, read_only=True)) as kernel:
+    with in_words_of_options(), closing(_opened(project, read_only=True)) as kernel:
         yield kernel
 
 
-def _compared(bundle: Bundle, project: Project) -> Difference:
-    from interlock.operations.deploying import difference
+def _compared(bundle: Bundle, project: Project, *, prune: bool) -> Difference:
+    from interlock.operations.deploying import difference, refuse_to_retire_all
     from interlock.stores.deployments import DeploymentRows
 
     with _reading(project) as kernel:
-        return difference(bundle, DeploymentRows(kernel))
+        found = difference(bundle, DeploymentRows(kernel))
+    if prune:
+        refuse_to_retire_all(found)
+    return found
 
 
 @contextmanager
@@ -265,7 +251,7 @@ def _working(project: Project) -> Iterator[Any]:
     from interlock.stores.deployments import DeploymentRows
     from interlock.stores.passing import advice_of
 
-    with closing(_opened(project, read_only=False)) as kernel:
+    with in_words_of_options(), closing(_opened(project, read_only=False)) as kernel:
         _refuse_watched(kernel, project)
         catalog = DeployedCatalog(project, DeploymentRows(kernel))
         with Interlock(project, kernel=kernel, catalog=catalog) as work:
@@ -277,9 +263,11 @@ def _working(project: Project) -> Iterator[Any]:
 def _refuse_watched(kernel: Kernel, project: Project) -> None:
     from interlock.app.watch_views import WATCHER
     from interlock.runtime.clock import SystemClock
+    from interlock.runtime.deployed import is_of_functions
     from interlock.runtime.moving import at_work
 
-    there = [each.name for each in at_work(kernel, SystemClock().now(), socket.gethostname()) if each.role == WATCHER]
+    members = at_work(kernel, SystemClock().now(), socket.gethostname())
+    there = [each.name for each in members if each.role == WATCHER and not is_of_functions(each)]
     if there:
         raise Conflict(
             f"a watcher works on the table {project.settings.dynamodb.table_name!r} ({', '.join(there)}), and functions "

@@ -125,7 +125,7 @@ def read_bundle(text: bytes, name: str) -> Bundle:
     """
     try:
         data = msgspec.json.decode(text)
-    except msgspec.DecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise _refused(name, f"is no bundle: it is not JSON ({exc})", "make one: interlock compile --out FILE") from exc
     if not isinstance(data, dict) or not str(data.get("format", "")).startswith("interlock-bundle/"):
         raise _refused(name, "is no bundle", "make one: interlock compile --out FILE")

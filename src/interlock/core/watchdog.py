@@ -70,7 +70,7 @@ def stalled(pulses: Iterable[Pulse], now: datetime) -> Alert:
     seen = f"the last turn of one ended at {last.isoformat()}" if last else "none is known to this store any more"
     message = (
         f"no watcher is at work: {seen}. Slots do not open, and runs are neither judged nor followed. "
-        "Start one: interlock watch"
+        "Start one: interlock watch; on AWS, look at the function scheduler and its rule"
     )
     return _alert(AlertType.WATCHER_STALLED, STALLED, message, now)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -25,7 +26,7 @@ from interlock.config.project import Project
 from interlock.core.documents import Document
 from interlock.core.ids import PipelineName
 from interlock.core.pipelines import PipelineSpec
-from interlock.errors import Contention
+from interlock.errors import Conflict, Contention
 from interlock.ports.deployments import Deployed, Deployments, Head
 from interlock.runtime.catalog import upstreams_of
 from interlock.version import __version__
@@ -33,6 +34,7 @@ from interlock.version import __version__
 TRIES: Final = 20
 _ROUNDS: Final = 10
 _AT_ONCE: Final = 256
+_SEAL: Final = 32
 
 Names: TypeAlias = tuple[PipelineName, ...]
 Troubles: TypeAlias = tuple[tuple[PipelineName, str], ...]
@@ -109,11 +111,14 @@ def sync(bundle: Bundle, site: Site, *, prune: bool = False) -> Synced:
     Raises:
         StoreError: some of it may be done; doing it again does the rest.
         Contention: others kept deploying at the same time.
+        Conflict: every deployed pipeline would be retired; nothing was written.
     """
     first: Difference | None = None
     removed: dict[PipelineName, None] = {}
     for _ in range(_ROUNDS):
         head, found = site.rows.head(), difference(bundle, site.rows)
+        if prune and first is None:
+            refuse_to_retire_all(found)
         first = first or found
         done = _Round(bundle, found, site).deploy()
         retired, left = _retire((*found.retiring, *(found.gone if prune else ())), site)
@@ -121,7 +126,7 @@ def sync(bundle: Bundle, site: Site, *, prune: bool = False) -> Synced:
         done["troubles"] += left
         _mend_waits(bundle, site)
         _put_archetypes(bundle, site, prune=prune)
-        if found.same and not retired and head is not None and head.digest == bundle.digest:
+        if found.same and not retired and head is not None and head.seal and head.digest == bundle.digest:
             return Synced(difference=first, generation=head.generation, removed=tuple(removed), **done)
         new = _head(bundle, head, site)
         if site.rows.put_head(new):
@@ -129,6 +134,23 @@ def sync(bundle: Bundle, site: Site, *, prune: bool = False) -> Synced:
     raise Contention(
         "the deployment could not be finished: others kept deploying at the same time. Try again when they are done"
     )
+
+
+def refuse_to_retire_all(found: Difference) -> None:
+    """Refuse a bundle that has nothing in common with what is deployed: it may be another project's, or the table is.
+
+    Raises:
+        Conflict: it has not.
+    """
+    if found.gone and not (found.changed or found.unfinished or found.unchanged):
+        way = "If it is, deploy once without --prune, and then with it"
+        if not found.new:
+            way = "The bundle has no pipeline. A deployment that is to go is destroyed with Terraform"
+        some = f"{', '.join(found.gone[:5])}{', …' if len(found.gone) > 5 else ''}"
+        raise Conflict(
+            f"nothing that is deployed is in the bundle, so that all of it would be retired: {some}. Is it the right "
+            f"project, and the right table? {way}. Nothing was written"
+        )
 
 
 def planning_project(bundle: Bundle, root: Path) -> Project:
@@ -269,6 +291,7 @@ def _head(bundle: Bundle, before: Head | None, site: Site) -> Head:
         actor=site.actor,
         interlock=__version__,
         generation=1 if before is None else before.generation + 1,
+        seal=(before.seal if before is not None else "") or token_hex(_SEAL),
     )
 
 

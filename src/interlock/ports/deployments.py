@@ -17,7 +17,8 @@ from interlock.core.pipelines import PipelineSpec
 class Head(Struct, frozen=True, kw_only=True):
     """The deployment as a whole: which bundle it is, what it says for all pipelines, who brought it, when, by which version.
 
-    `digest` names the bundle; `generation` counts the deployments that changed anything.
+    `digest` names the bundle; `generation` counts the deployments that changed anything. `seal` is the key by which
+    functions know each other's answers: made once, the same for all bundles, and never shown.
     """
 
     digest: str
@@ -27,6 +28,10 @@ class Head(Struct, frozen=True, kw_only=True):
     actor: str
     interlock: str = ""
     generation: int = 1
+    seal: str = ""
+
+    def __repr__(self) -> str:
+        return f"Head(digest={self.digest!r}, generation={self.generation})"
 
 
 class Deployed(Struct, frozen=True, kw_only=True):

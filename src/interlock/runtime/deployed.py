@@ -25,9 +25,13 @@ from interlock.stores.kernel import Kernel
 
 if TYPE_CHECKING:
     from interlock.ports.deployments import Deployments
+    from interlock.ports.members import Member
     from interlock.runtime.catalog import ProjectCatalog
 
 T = TypeVar("T")
+
+FUNCTIONS: Final = "aws"
+"""Where functions are, among those who work on a store: they have no machine, and no process that could be looked for."""
 
 PLACE: Final = "the deployment"
 """What stands for the project file of a project that was deployed."""
@@ -174,6 +178,11 @@ class NoRegistry:
             "pipelines cannot be registered or removed here: what counts is what was deployed. Change the project's files, "
             "and deploy them: interlock deploy sync"
         )
+
+
+def is_of_functions(member: Member) -> bool:
+    """Say whether a sign of life is the scheduler's."""
+    return member.host == FUNCTIONS and member.pid == 0
 
 
 def functions_at_work(kernel: Kernel) -> str:

@@ -26,8 +26,9 @@ def test_a_function_without_what_it_needs_says_so_by_name(function: Function) ->
     """AWS-01, AWS-31: and says it again at the next call."""
     for name in set(function.environment) & set(REQUIRED):
         without = {key: value for key, value in GIVEN.items() if key != name}
-        with pytest.raises(ConfigError, match=f"{function.name}.*{name}"):
-            Environment.of(function, without)
+        for given in (without, {**without, name: ""}, {**without, name: " "}):
+            with pytest.raises(ConfigError, match=f"{function.name}.*{name}"):
+                Environment.of(function, given)
 
 
 def test_what_a_function_does_not_name_it_does_not_read() -> None:
@@ -40,6 +41,6 @@ def test_the_longest_wait_is_whole_seconds() -> None:
     assert Environment.of(step, GIVEN).longest_wait == LONGEST
     assert Environment.of(step, {**GIVEN, "LONGEST_WAIT": "0"}).longest_wait == timedelta()
     assert Environment.of(step, {**GIVEN, "LONGEST_WAIT": "900"}).longest_wait == timedelta(minutes=15)
-    for wrong in ("5m", "-1", "1.5", "9999999"):
+    for wrong in ("5m", "-1", "1.5", "9999999", "9" * 5_000, "٣", " 5"):
         with pytest.raises(ConfigError, match="LONGEST_WAIT"):
             Environment.of(step, {**GIVEN, "LONGEST_WAIT": wrong})

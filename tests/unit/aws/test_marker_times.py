@@ -31,19 +31,31 @@ def test_what_arrives_in_the_second_of_the_last_question_is_asked_about() -> Non
     rig.clock.advance(3 * MOMENT)
     rig.until(Next.WAIT_FOR_READINESS)
     rig.clock.advance(MOMENT)
-    rig.router.route(a_marker())
+    rig.router._replace(pause=rig.clock.advance).route(a_marker())
     assert rig.failures.kept == []
     assert rig.step().next is Next.EVALUATE
 
 
-@pytest.mark.parametrize("later", [SECOND, 5 * SECOND])
-def test_a_marker_that_is_read_late_was_written_in_its_own_second_all_the_same(later: timedelta) -> None:
+@pytest.mark.parametrize("later", [MOMENT, SECOND, 5 * SECOND])
+def test_a_marker_is_of_the_end_of_its_second_whenever_it_is_read(later: timedelta) -> None:
+    """AWS-24: read again, it is the same marker, and no late data."""
     rig = Turning()
     rig.clock.advance(later)
-    assert NOON < marker_of(read(a_marker()), rig.hands).at < NOON + SECOND
+    assert marker_of(read(a_marker()), rig.hands).at == NOON + SECOND - timedelta(microseconds=1)
 
 
-def test_no_marker_is_of_the_future() -> None:
-    rig = Turning()
-    rig.clock.advance(MOMENT)
-    assert marker_of(read(a_marker()), rig.hands).at == NOON + MOMENT
+def test_a_marker_of_a_second_that_is_not_over_is_told_when_it_is() -> None:
+    """What arrives before its end, after a question that it brought about, must not count as older than that."""
+    rig = Stream()
+    waits: list[timedelta] = []
+    rig.clock.advance(3 * MOMENT)
+    rig.router._replace(pause=waits.append).route(a_marker())
+    assert waits == [SECOND - 3 * MOMENT - timedelta(microseconds=1)]
+
+
+def test_a_clock_that_is_far_behind_holds_nobody_up() -> None:
+    rig = Stream()
+    waits: list[timedelta] = []
+    rig.clock.set(NOON - 3600 * SECOND)
+    rig.router._replace(pause=waits.append).route(a_marker())
+    assert waits == [SECOND]

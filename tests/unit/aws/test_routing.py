@@ -11,8 +11,9 @@ from interlock.app.advance import advance
 from interlock.aws.parking import Parking
 from interlock.aws.records import Malformed, each, read
 from interlock.aws.routing import Router
+from interlock.aws.state import Next
 from interlock.core.alerts import AlertType
-from interlock.core.events import EvidenceArrived
+from interlock.core.events import CancelAsked, EvidenceArrived
 from interlock.core.ids import RunKey
 from interlock.core.runs import Cause
 from interlock.errors import StoreUnavailable
@@ -60,7 +61,7 @@ class Stream(Turning):
         super().__init__()
         self.machines, self.failures = Machines(), Failures()
         self.parking = Parking(self.kernel)
-        self.router = Router(self.hands, self.machines, self.parking, self.failures)
+        self.router = Router(self.hands, self.machines, self.parking, self.failures, pause=self.clock.advance)
 
     def record(self, pk: str, sk: str, event: str = "INSERT") -> dict[str, Any]:
         """Return the record of a row of ours, as the table's stream tells it."""
@@ -172,6 +173,90 @@ def test_a_run_whose_history_was_removed_is_no_trouble() -> None:
     assert stream.machines.started == []
 
 
+def test_a_run_that_is_over_gets_no_execution_however_late_its_record_comes() -> None:
+    """AWS-42, AWS-24: hours late, or copied here with its history; people would be told of its failure once more."""
+    stream = Stream()
+    record = stream.record(SLOT_PK, "RUN#000001")
+    stream.step()
+    advance(stream.key, CancelAsked(at=NOON, actor="ann", reason="no"), stream.store)
+    stream.until(Next.CANCELLED)
+    stream.router.route(record)
+    assert stream.machines.started == []
+
+
+def test_a_run_that_has_ended_and_wishes_something_gets_its_execution() -> None:
+    """AWS-14: nobody has been told yet."""
+    stream = Stream()
+    advance(stream.key, CancelAsked(at=NOON, actor="ann", reason="no"), stream.store)
+    assert stream.run.ended
+    assert stream.store.outstanding(stream.key)
+    stream.router.route(stream.record(SLOT_PK, "RUN#000001"))
+    assert stream.machines.started == [stream.key.run_id]
+
+
+def test_a_change_of_a_run_that_nobody_waits_for_wakes_nobody_and_starts_nothing() -> None:
+    stream = Stream()
+    stream.step()
+    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
+    assert (stream.machines.started, stream.machines.woken) == ([], [])
+
+
+def test_a_record_of_the_opening_that_comes_last_wakes_who_sleeps_over_what_came_since() -> None:
+    """AWS-42: it goes by what the table holds now, not by what the record says."""
+    stream = Stream()
+    opening = stream.record(SLOT_PK, "RUN#000001")
+    stream.step()
+    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
+    stream.parked("token", seen=1)
+    stream.step()
+    stream.router.route(opening)
+    assert stream.machines.woken == ["token"]
+    assert stream.parking.find(stream.key.run_id) is None
+
+
+def test_a_token_that_is_spent_is_forgotten() -> None:
+    """AWS-48: its execution was stopped, or woke by itself."""
+    stream = Stream()
+    stream.step()
+    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
+    stream.parked("spent", seen=1)
+    stream.step()
+    stream.machines.wake = lambda token: not token  # type: ignore[method-assign]
+    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
+    assert stream.parking.find(stream.key.run_id) is None
+
+
+def test_an_execution_that_lies_down_again_in_the_middle_of_being_woken_keeps_its_token() -> None:
+    stream = Stream()
+    stream.step()
+    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
+    stream.parked("first", seen=1)
+    stream.step()
+
+    def woken(token: str) -> bool:
+        stream.parked("second", seen=stream.run.version)
+        return bool(token)
+
+    stream.machines.wake = woken  # type: ignore[method-assign]
+    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
+    parked = stream.parking.find(stream.key.run_id)
+    assert parked is not None
+    assert parked.token == "second"
+
+
+def test_a_run_that_cannot_be_read_is_kept_for_people_and_blocks_nobody() -> None:
+    """AWS-24: to try again would hold up every run of the same shard."""
+    stream = Stream()
+    record = stream.record(SLOT_PK, "RUN#000001")
+    damaged = Record(pk=SLOT_PK, sk="RUN#000001", version=7, body={"key": "nonsense"})
+    assert stream.kernel.commit(SLOT_PK, [Delete("RUN#000001")])
+    stream.kernel.restore([damaged])
+    stream.router.route(record)
+    ((reason, kept),) = stream.failures.kept
+    assert "RUN#000001" in reason
+    assert kept == record
+
+
 # ---------------------------------------------------------------------- markers of others
 
 
@@ -226,6 +311,15 @@ def test_a_marker_that_cannot_be_used_is_kept_with_the_reason(attributes: dict[s
     assert stream.store.runs_of("example", limit=9)[1:] == ()
 
 
+@pytest.mark.parametrize(("date", "kept"), [("2026-02-28", 0), ("2026-02-27", 1)])
+def test_a_marker_counts_for_a_week(date: str, kept: int) -> None:
+    """AWS-21."""
+    stream = Stream()
+    stream.router.route(a_marker(date={"S": date}))
+    assert len(stream.failures.kept) == kept
+    assert (stream.store.latest_run(a_slot(date)) is None) == bool(kept)
+
+
 def test_a_marker_for_a_pipeline_that_nobody_deployed_is_told_and_kept() -> None:
     stream = Stream()
     stream.router.route(a_marker("nobody"))
@@ -239,14 +333,30 @@ def test_a_marker_for_a_pipeline_that_nobody_deployed_is_told_and_kept() -> None
 @pytest.mark.parametrize("pipeline", ["", "UPPER", "a b", "x" * 300])
 def test_a_marker_for_what_can_be_no_pipeline_is_kept(pipeline: str) -> None:
     stream = Stream()
+    before = stream.kernel.walk(None, 999)
     stream.router.route(a_marker(pipeline))
     assert len(stream.failures.kept) == 1
+    # Nothing of it enters the store, and it pages nobody: the queue it is kept in does.
+    assert stream.hands.dispatches.alerts(limit=9) == ()
+    assert stream.kernel.walk(None, 999) == before
 
 
-def test_an_item_that_nobody_expects_is_kept() -> None:
+@pytest.mark.parametrize(("pk", "sk"), [("SOMETHING#else", "1"), ("SLOT#example:daily:2026-03-07", "RUN#000001")])
+def test_an_item_that_nobody_expects_is_kept(pk: str, sk: str) -> None:
     stream = Stream()
-    stream.router.route(a_record({"PK": {"S": "SOMETHING#else"}, "SK": {"S": "1"}}))
+    stream.router.route(a_record({"PK": {"S": pk}, "SK": {"S": sk}}))
     assert len(stream.failures.kept) == 1
+    assert stream.machines.started == []
+
+
+def test_a_marker_that_is_removed_is_no_marker() -> None:
+    """AWS-48: whoever clears up old items arrives nothing by it."""
+    stream = Stream()
+    record = a_marker(date={"S": "2026-03-05"})
+    record["eventName"] = "REMOVE"
+    stream.router.route(record)
+    assert stream.store.latest_run(a_slot("2026-03-05")) is None
+    assert stream.failures.kept == []
 
 
 # ---------------------------------------------------------------------- records and batches

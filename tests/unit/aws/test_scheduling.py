@@ -9,10 +9,10 @@ from typing import Any
 from tests.unit.aws.test_routing import Machines
 
 from interlock.app.planning import plan
+from interlock.aws.parking import Parking
 from interlock.aws.patience import LONGEST
-from interlock.aws.scheduling import AGAIN, BEATS, LEFT, PARTS, Agenda, Clockwork, beat
+from interlock.aws.scheduling import BEATS, PARTS, Agenda, Clockwork, beat
 from interlock.core.alerts import AlertType
-from interlock.core.ids import RunKey
 from interlock.core.pipelines import ScheduleSpec
 from interlock.core.runs import Cause
 from interlock.core.watchdog import Pulse, Watchers, watchers
@@ -38,7 +38,8 @@ class Ticking:
         self.machines = Machines()
         self.handed: list[Sequence[Agenda]] = []
         plan(self.specs, self.hands)
-        self.clockwork = Clockwork(self.hands, self.machines, self.handed.append, LONGEST)
+        self.parking = Parking(self.kernel)
+        self.clockwork = Clockwork(self.hands, self.machines, self.parking, self.handed.append, LONGEST)
         self.clock.set(NOON + SECOND)
 
 
@@ -94,42 +95,33 @@ def test_one_schedule_that_cannot_be_opened_keeps_no_other_from_it() -> None:
     assert ticking.hands.store.runs_of("p0002", limit=1)
 
 
-def test_a_run_that_was_left_alone_gets_another_execution() -> None:
+def test_a_part_that_cannot_be_handed_on_keeps_nothing_else_from_it() -> None:
+    """AWS-44: Lambda is short of room exactly when much is due at once."""
+    ticking = Ticking(2 * PARTS)
+
+    def refused(_part: Sequence[Agenda]) -> None:
+        raise TimeoutError("lambda invoke: no answer")
+
+    ticked = ticking.clockwork._replace(hand_on=refused).tick()
+    assert (ticked.opened, ticked.handed_on) == (PARTS, 0)
+    assert any("no answer" in trouble for trouble in ticked.troubles)
+    assert ticking.clockwork.tick().handed_on == 0
+    assert all(ticking.hands.store.runs_of(name, limit=1) for name in ticking.specs)
+
+
+def test_what_nobody_can_be_told_about_keeps_nothing_else_from_it() -> None:
     ticking = Ticking()
-    ticking.clockwork.tick()
-    assert ticking.machines.started == []
-    (run, *_) = ticking.hands.store.runs_of("p0000", limit=1)
-    ticking.clock.advance(LONGEST + LEFT + 20 * MINUTE)
-    assert ticking.clockwork.tick().revived == 1
-    assert ticking.machines.started == [run.key.run_id]
+    strange = Record(pk="slot/x", sk="FUTURE", version=1, body={}, wake_at=NOON)
+    assert ticking.kernel.commit("slot/x", [Put(strange)])
 
+    class Mute:
+        def __getattr__(self, name: str) -> Any:
+            raise StoreUnavailable("no answer")
 
-def test_a_run_that_its_execution_may_still_look_after_gets_no_other() -> None:
-    ticking = Ticking()
-    ticking.clockwork.tick()
-    ticking.clock.advance(LONGEST)
-    assert ticking.clockwork.tick().revived == 0
-
-
-def test_a_run_is_not_taken_up_anew_at_every_tick() -> None:
-    """AWS-34: and not once in ninety days either."""
-    ticking = Ticking()
-    ticking.clockwork.tick()
-    ticking.clock.set(NOON + 45 * MINUTE)
-    names: list[str] = []
-
-    def started(run: RunKey, suffix: str = "") -> bool:
-        names.append(suffix)
-        return True
-
-    ticking.machines.start = started  # type: ignore[method-assign]
-    for _ in range(4):
-        ticking.clockwork.tick()
-        ticking.clock.advance(MINUTE)
-    assert len(set(names)) == 1
-    ticking.clock.advance(AGAIN)
-    ticking.clockwork.tick()
-    assert len(set(names)) == 2
+    hands = ticking.hands._replace(dispatches=Mute())
+    ticked = ticking.clockwork._replace(hands=hands).tick()
+    assert ticked.opened >= 1
+    assert any("no answer" in trouble for trouble in ticked.troubles)
 
 
 def test_what_is_due_and_of_no_known_kind_is_told_and_left_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 from tests.unit.aws.rig import Turning
@@ -18,7 +20,7 @@ from interlock.core.ids import TraitName
 from interlock.core.pipelines import Deadline, SlaSpec, TriggerSpec, WatchSpec
 from interlock.core.retries import RetrySpec
 from interlock.core.runs import RunStatus, Watch
-from interlock.core.traits import FailureCategory, TraitStatus
+from interlock.core.traits import FailureCategory, Origin, TraitStatus
 from interlock.errors import StoreUnavailable
 from interlock.ports.triggers import JobState
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_spec, a_trait
@@ -166,6 +168,7 @@ def test_an_evaluator_that_died_says_nothing_about_the_data() -> None:
     assert dead is not None
     assert well is not None
     assert (dead.status, dead.category) == (TraitStatus.ERROR, FailureCategory.EVALUATOR_CRASH)
+    assert dead.origin is Origin.RUNNER
     assert "signal: killed" in dead.reason
     assert well.status is TraitStatus.PASS
     assert rig.trigger.started == 0
@@ -218,10 +221,12 @@ def test_a_start_that_may_never_have_been_tried_goes_before_its_deadline() -> No
     assert rig.run.status is RunStatus.TRIGGERING
 
 
-def test_a_function_that_always_dies_over_a_start_is_called_less_and_less_often() -> None:
+@pytest.mark.parametrize("overdue", [0 * MINUTE, 60 * MINUTE])
+def test_a_function_that_always_dies_over_a_start_is_called_less_and_less_often(overdue: timedelta) -> None:
     """People hear of it by the watchdog: the run is stuck."""
     rig = Turning()
     rig.until(Next.START)
+    rig.clock.advance(overdue)
     pauses = []
     for _ in range(12):
         rig.carry(replace(rig.state, lost=Lost(error="Lambda.Unknown")))
@@ -380,3 +385,13 @@ def test_what_travels_is_a_name_and_a_few_wishes() -> None:
 
 
 HOUR = 60 * MINUTE
+
+
+def test_an_execution_for_what_can_be_no_name_at_all_ends_in_few_words() -> None:
+    rig = Turning()
+    for run in ("x" * 1_000_000, "half a character: \ud800"):
+        rig.state = State(run=run)
+        state = turn(rig.state, rig.hands)
+        assert state.next is Next.UNKNOWN
+        assert len(state.reason) < 1_000
+        state.reason.encode()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from interlock.aws.onward import QUOTA, RENEWED
-from interlock.aws.parking import Parking, parked_pk, wait_of
+from interlock.aws.parking import Parking, parked_pk, parking_request, wait_of
 from interlock.aws.patience import AGAIN, LONGEST, WATCHED, wakes_at
 from interlock.core.readiness import Readiness, ReadinessStatus
 from interlock.core.runs import Monitor, Run, RunStatus, Sla
@@ -64,9 +64,17 @@ def test_a_retry_begins_in_time() -> None:
     assert wakes_at(run, late) == late + SECOND
 
 
+def test_a_hold_ends_in_time() -> None:
+    late = NOON + 10 * HOUR
+    readiness = Readiness(status=ReadinessStatus.READY, at=NOON, passed=1, needed=1, verdicts=())
+    run = a_run(since=NOON, asked=(), wake_at=late + SECOND, held_until=late + SECOND, readiness=readiness)
+    assert wakes_at(run, late) == late + SECOND
+
+
 def test_a_round_that_is_under_way_ends_in_time() -> None:
     late = NOON + 10 * HOUR
-    run = a_run(since=NOON, wake_at=late + SECOND, asked=("freshness",))
+    readiness = Readiness(status=ReadinessStatus.NOT_READY, at=NOON, passed=0, needed=1, verdicts=())
+    run = a_run(since=NOON, wake_at=late + SECOND, asked=("freshness",), readiness=readiness)
     assert wakes_at(run, late) == late + SECOND
 
 
@@ -108,6 +116,24 @@ def test_a_wait_names_the_rows_as_dynamodb_keeps_them() -> None:
     assert int(wait.ttl) > NOON.timestamp() + 90
 
 
+def test_a_wait_is_never_over_before_its_time() -> None:
+    """Or the run would be looked at once too often each time."""
+    assert wait_of(a_run(), NOON + 1.5 * SECOND, NOON).seconds == 2
+
+
+def test_a_token_is_left_on_condition_that_the_run_is_as_it_was_seen_and_not_otherwise() -> None:
+    """In one transaction: whatever happens to the run before that is not slept through."""
+    check, put = parking_request("the-table")["TransactItems"]
+    seen = check["ConditionCheck"]
+    assert seen["ConditionExpression"] == "#version = :seen"
+    assert seen["ExpressionAttributeNames"] == {"#version": "version"}
+    assert seen["ExpressionAttributeValues"] == {":seen": {"N.$": "$.wait.seen"}}
+    assert seen["Key"] == {"PK": {"S.$": "$.wait.slot"}, "SK": {"S.$": "$.wait.row"}}
+    item = put["Put"]["Item"]
+    assert item["version"] == {"N.$": "$.wait.seen"}
+    assert {seen["TableName"], put["Put"]["TableName"]} == {"the-table"}
+
+
 def test_no_wait_is_shorter_than_a_second() -> None:
     """Step Functions refuses a timeout of zero."""
     run = a_run()
@@ -120,7 +146,8 @@ def test_a_token_is_found_with_what_its_execution_has_seen() -> None:
     assert Parking(kernel).find(run.key.run_id) is None
     _park(kernel, run.key.run_id, "t0k+/=", seen=4)
     parked = Parking(kernel).find(run.key.run_id)
-    assert parked == ("t0k+/=", 4)
+    assert parked is not None
+    assert (parked.token, parked.seen) == ("t0k+/=", 4)
 
 
 def test_only_the_token_that_was_used_is_forgotten() -> None:
@@ -131,7 +158,9 @@ def test_only_the_token_that_was_used_is_forgotten() -> None:
     assert first is not None
     _park(kernel, name, "second", seen=5)
     parking.clear(name, first)
-    assert parking.find(name) == ("second", 5)
+    second = parking.find(name)
+    assert second is not None
+    assert (second.token, second.seen) == ("second", 5)
     parking.clear(name, first._replace(seen=5))
     assert parking.find(name) is None
 

@@ -12,6 +12,7 @@ from tests.unit.cli.terminal import Terminal, now
 from tests.unit.config.compiling import ORDERS, SALES, portable_project
 
 from interlock.app import planning
+from interlock.aws.scheduling import beat
 from interlock.cli import deploy
 from interlock.config.project import Project
 from interlock.errors import Contention, StoreEmpty, StoreError
@@ -149,6 +150,14 @@ def test_a_table_on_which_a_watcher_works_is_refused(portable: Terminal, cloud: 
     said = portable("deploy", "sync", *TABLE)
     assert (said.code, "a watcher works on the table 'interlock' (w)" in said.err) == (7, True)
     assert DeploymentRows(cloud.kernel).head() is None
+
+
+def test_the_functions_that_work_on_a_table_are_no_watcher(portable: Terminal, cloud: Cloud) -> None:
+    """Their scheduler shows a sign of life as a watcher does: a second deployment must be possible all the same."""
+    beat(MemberRows(cloud.kernel), now(), progress_at=now())
+    assert portable("deploy", "sync", *TABLE).code == 0
+    Path("pipelines/orders.yaml").write_text(f"{ORDERS}tier: 3\n")
+    assert documents(portable("deploy", "sync", *TABLE, "--json"), "changed") == [["orders"]]
 
 
 def test_what_is_left_to_do_leaves_with_75(portable: Terminal, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

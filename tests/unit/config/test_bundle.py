@@ -134,6 +134,8 @@ def test_the_digest_names_everything_that_counts(root: Path) -> None:
         (b'{"kind": "other"}', "is no bundle (make one"),
         (b'{"format": "interlock-bundle/9"}', "reads 'interlock-bundle/1'"),
         (b'{"format": "interlock-bundle/1"}', "does not have the digest that it names"),
+        (b'{"format": "\xff"}', "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
     ],
 )
 def test_what_is_no_bundle_is_refused(text: bytes, words: str) -> None:

@@ -42,6 +42,40 @@ def test_what_functions_read_is_what_was_compiled(made: Made, table: Table, tmp_
     assert project.settings.sinks == files.settings.sinks
 
 
+def test_the_key_of_the_functions_is_made_once_and_never_shown(made: Made, table: Table) -> None:
+    """With another one, answers that are on their way would count as none."""
+    table.sync(made.first)
+    first = table.rows.head()
+    table.sync(made.smaller)
+    head = table.rows.head()
+    assert first is not None
+    assert head is not None
+    assert (head.seal, len(head.seal)) == (first.seal, 64)
+    assert head.seal not in repr(head)
+    assert head.seal not in str(head)
+
+
+def test_two_tables_have_two_keys(made: Made) -> None:
+    heads = []
+    for table in (Table(), Table()):
+        table.sync(made.first)
+        heads.append(table.rows.head())
+    assert heads[0] is not None
+    assert heads[1] is not None
+    assert heads[0].seal != heads[1].seal
+
+
+def test_a_deployment_without_a_key_gets_one_although_nothing_else_changes(made: Made, table: Table) -> None:
+    table.sync(made.first)
+    head = table.rows.head()
+    assert head is not None
+    assert table.rows.put_head(replace(head, seal="", generation=head.generation + 1))
+    done = table.sync(made.first)
+    mended = table.rows.head()
+    assert mended is not None
+    assert (done.difference.same, len(mended.seal), mended.generation) == (True, 64, head.generation + 2)
+
+
 def test_schedules_begin_at_once(made: Made, table: Table) -> None:
     table.sync(made.first)
     agendas = table.site().hands.agendas

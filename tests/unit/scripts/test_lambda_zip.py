@@ -276,6 +276,45 @@ class TestWhatItIsMadeOf:
     def test_the_version_is_that_of_the_python_that_is_named(self) -> None:
         assert find_python(sys.executable) == Interpreter(sys.executable, f"3.{sys.version_info[1]}")
 
+    def test_a_shim_is_asked_for_the_python_behind_it(self, tmp_path: Path) -> None:
+        """It compiles without the environment by which a shim finds its Python."""
+        shim = tmp_path / "python3.13"
+        shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        shim.chmod(0o755)
+        assert find_python(str(shim)).path == sys.executable
+
+    @pytest.mark.parametrize("said", ["", "hello", "3.13", "3.13 /no/such/python"])
+    def test_a_program_that_is_no_python_is_none(self, tmp_path: Path, said: str) -> None:
+        (tmp_path / "program").write_text(f"#!/bin/sh\necho {said}\n")
+        (tmp_path / "program").chmod(0o755)
+        with pytest.raises(PackageFault, match="no interpreter"):
+            find_python(str(tmp_path / "program"))
+
+    def test_a_place_that_cannot_be_written_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(lambda_zip, "_fetch", lambda *_: pytest.fail("nothing can be kept there"))
+        (tmp_path / "file").write_text("")
+        assert lambda_zip.main(["--python", sys.executable, "--out", str(tmp_path / "file")]) == 2
+        assert capsys.readouterr().err.startswith("lambda: the package cannot be written: ")
+
+    def test_a_package_is_there_whole_or_not_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Terraform would deploy half of one."""
+        tree = tmp_path / "tree"
+        tree.mkdir()
+        (tree / "a.py").write_text("1")
+        (tree / "b.py").write_text("2")
+        (tmp_path / "made.zip").write_text("what was there")
+
+        def full(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *_: object) -> None:
+            if entry.filename == "b.py":
+                raise OSError("No space left on device")
+
+        monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+        with pytest.raises(OSError, match="No space"):
+            lambda_zip._write(tree, tmp_path / "made.zip")
+        assert (tmp_path / "made.zip").read_text() == "what was there"
+
 
 def _names(package: Path) -> list[str]:
     with zipfile.ZipFile(package) as archive:

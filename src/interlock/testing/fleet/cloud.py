@@ -1,7 +1,8 @@
 """The AWS mode in a simulated fleet: the generated state machine, and the functions' real bodies, in place of watchers.
 
 Executions, and what the stream has still to hand on, are AWS's and outlive whatever dies. Each call of a function is a
-process of its own.
+process of its own, perhaps with a clock of its own. In a rough world records of the stream come twice, late or never,
+executions are stopped by somebody, and the scheduler does not come for an hour.
 """
 
 from __future__ import annotations
@@ -33,17 +34,25 @@ from interlock.testing.asl.failures import TaskError
 from interlock.testing.asl.functions import invoking
 from interlock.testing.asl.machine import ExecutionAlreadyExists, Machine, TokenRefused
 from interlock.testing.asl.work import LAMBDA_INVOKE
+from interlock.testing.builders import MINUTE, SECOND
+from interlock.testing.clock import SkewedClock
 from interlock.testing.fleet.nodes import Equip, LawfulStore, Looker, Specs
+from interlock.testing.fleet.plans import SKEW
 from interlock.testing.fleet.stage import Broken, Died, Stage
 from interlock.testing.fleet.world import Fleet
 
 if TYPE_CHECKING:
     from interlock.aws.machines import Failures, Machines
+    from interlock.ports.clock import Clock
 
 PARK: Final = "arn:aws:states:::aws-sdk:dynamodb:transactWriteItems.waitForTaskToken"
 _CANCELLED: Final = "DynamoDb.TransactionCanceledException"
 _LONG: Final = timedelta(hours=1)
 _AT_ONCE: Final = 8
+_DEATHS: Final = ("Lambda.Unknown", "Sandbox.Timedout", "Lambda.ServiceException", "Lambda.TooManyRequestsException")
+_LOST: Final = 0.02
+_STOPPED: Final = 0.01
+_AWAY: Final = 0.005
 
 
 class Cloud(Looker):
@@ -57,8 +66,11 @@ class Cloud(Looker):
         self.machine = Machine(state_machine(), self._tasks(), clock=stage.clock, dice=Random(1))
         self.stream: list[tuple[str, str, bool]] = []
         stage.kernel.stream = self.stream
+        self.lost = 0
+        self.stopped = 0
         self._planned = False
         self._busy = False
+        self._away_until = stage.now
         super().__init__(name, stage, error, equip)
 
     def _tasks(self) -> Mapping[str, Any]:
@@ -76,17 +88,25 @@ class Cloud(Looker):
         """Call a function: a process of its own, which may die in the middle."""
         self.stage.enter(self)
         try:
-            return body(self._equip(LawfulStore(self.stage), self._clock()))
+            return body(self._equip(LawfulStore(self.stage), self._sandbox_clock()))
         except Died as exc:
-            raise TaskError("Lambda.Unknown", "the function died") from exc
+            raise TaskError(self.stage.dice.choice(_DEATHS), "the function died") from exc
         except UnsafeDecision as exc:
             raise Broken(f"SC: {exc}") from exc
         finally:
             self.stage.leave()
 
+    def _sandbox_clock(self) -> Clock:
+        if self._chance(0.5):
+            return SkewedClock(self.stage.clock, self.stage.dice.uniform(-0.5, 0.5) * SKEW)
+        return self._clock()
+
+    def _chance(self, likely: float) -> bool:
+        return bool(self.stage.chaos) and self.stage.dice.random() < likely * self.stage.chaos
+
     def _turn(self, mine: Kinds, payload: Mapping[str, Any]) -> Any:
         state = wire.from_builtins(payload, State)
-        bounds = Bounds(self.longest)
+        bounds = Bounds(self.longest, partial(self._chance, _LOST))
         return wire.to_builtins(self._call(lambda hands: turn(state, hands, mine, bounds)))
 
     def _answer(self, payload: Mapping[str, Any]) -> Any:
@@ -122,6 +142,8 @@ class Cloud(Looker):
         dice = self.stage.dice
         if dice.random() < 0.3:
             self.turn()
+        if self._chance(_STOPPED):
+            self._stop_one()
         for _ in range(dice.randint(1, _AT_ONCE)):
             if dice.random() < 0.4:
                 self._flow()
@@ -131,9 +153,18 @@ class Cloud(Looker):
         if dice.random() < 0.3:
             self._deliver()
 
+    def _stop_one(self) -> None:
+        """Let somebody stop an execution who should not: its token stays where it is."""
+        running = [each for each in self.machine.executions.values() if not each.ended and not each.busy]
+        if running:
+            self.stage.dice.choice(running).stop()
+            self.stopped += 1
+
     def turn(self) -> None:
-        """Let the scheduler tick."""
-        if self._busy:
+        """Let the scheduler tick, unless it does not come."""
+        if self._chance(_AWAY):
+            self._away_until = self.stage.now + _LONG
+        if self._busy or (self.stage.chaos and self.stage.now < self._away_until):
             return
         self._busy = True
         try:
@@ -144,13 +175,15 @@ class Cloud(Looker):
     def _tick(self, hands: Hands) -> None:
         if not self._planned:
             self._planned = not planning.plan(self.specs, hands).troubles
-        clockwork = Clockwork(hands, Executions(self), partial(self._hand_on, hands), self.longest)
-        ticked = clockwork.tick()
+        ticked = self._clockwork(hands, partial(self._hand_on, hands)).tick()
         if ticked.troubles and not self.stage.chaos:
             raise Broken(f"the scheduler could not do everything: {ticked.troubles}")
 
     def _hand_on(self, hands: Hands, parts: Sequence[Any]) -> None:
-        Clockwork(hands, Executions(self), lambda _parts: None, self.longest).open(parts)
+        self._clockwork(hands, lambda _parts: None).open(parts)
+
+    def _clockwork(self, hands: Hands, hand_on: Callable[[Sequence[Any]], None]) -> Clockwork:
+        return Clockwork(hands, Executions(self), Parking(self.stage.kernel), hand_on, self.longest)
 
     def _deliver(self) -> None:
         self._safely(lambda hands: deliver_due(hands, hands.clock.now() + _LONG))
@@ -164,17 +197,25 @@ class Cloud(Looker):
         return True
 
     def _flow(self) -> bool:
-        """Hand the oldest record of the stream on; it comes again if that fails."""
+        """Hand a record of the stream on; it comes again if that fails, and not for ever. Those of one row are in order."""
         if not self.stream:
             return False
-        oldest = self.stream[0]
+        oldest = self._next_record()
         pk, sk, fresh = oldest
+        if self._chance(_LOST):
+            self.stream.remove(oldest)
+            self.lost += 1
+            return True
         done = self._safely(lambda hands: self._routed(pk, sk, hands, fresh=fresh))
         again = self.stage.dice.random() < 0.1 * self.stage.chaos
         # Somebody may have handed it on in the middle of this.
         if done and not again and oldest in self.stream:
             self.stream.remove(oldest)
         return True
+
+    def _next_record(self) -> tuple[str, str, bool]:
+        first = self.stage.dice.choice(self.stream) if self._chance(0.3) else self.stream[0]
+        return next(each for each in self.stream if each[:2] == first[:2])
 
     def _routed(self, pk: str, sk: str, hands: Hands, *, fresh: bool) -> None:
         if not (pk.startswith("slot/") and sk.startswith("RUN#")):
@@ -248,11 +289,23 @@ class CloudFleet(Fleet):
         self.cloud = Cloud("aws", self.stage, error, self._equip, self.specs, longest=self._longest)
         return [self.cloud]
 
+    def clocks_set(self) -> None:
+        """Note how far apart the clocks are now; those of sandboxes err, too."""
+        super().clocks_set()
+        if self.stage.chaos:
+            self.stage.worst = max(self.stage.worst, *(abs(node.error) + SKEW / 2 for node in self.nodes))
+
     def next_instant(self) -> datetime:
         """Return when something happens next for sure."""
         woken = self.cloud.next_instant()
         known = super().next_instant()
         return known if woken is None else min(known, woken)
+
+    def calm_step(self, grain: timedelta = SECOND) -> None:
+        """Go to a moment after something is due; where nobody looks after that, to the scheduler's next tick."""
+        now, woken = self.stage.now, self.cloud.next_instant()
+        left_alone = super().next_instant() <= now and (woken is None or woken > now)
+        super().calm_step(MINUTE / 2 if left_alone else grain)
 
 
 def _read(read: Callable[[str], str | None], value: Mapping[str, str]) -> str:
