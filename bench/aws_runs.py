@@ -35,7 +35,7 @@ LIMITS: Final = {
     "waiting_of_baseline": 1 / 3,
 }
 
-# Dollars for each, on demand, in us-east-1, as AWS's public price lists had them when this was written. Look before you rely on it.
+# Dollars for each, on demand, in us-east-1, as AWS's public price lists had them when this was written.
 TRANSITION: Final = 0.025 / 1000
 REQUEST: Final = 0.20 / 1e6
 GB_SECOND: Final = 0.0000133334  # arm64
