@@ -41,7 +41,7 @@ demo: $(RUN_STAMP) ## play the demo: a late file holds a job back, its arrival l
 
 .PHONY: test
 test: $(DEV_STAMP) $(SERVERS_STAMP) ## everything: static checks, coverage of the core, every test, every sample of the docs
-	@$(MAKE) --no-print-directory -j2 beside suite SUITE=--ignore=tests/unit/core
+	@$(MAKE) --no-print-directory -j2 beside suite SUITE="--ignore=tests/unit/core --ignore=tests/aws/e2e"
 
 # What only computes goes on beside the suite, which mostly waits; what it says is kept together.
 .PHONY: beside
@@ -141,7 +141,7 @@ parity: $(DEV_STAMP) ## play N worlds under a watcher and on AWS, and compare (N
 	@$(BIN)/python scripts/parity.py $(or $(N),1000)
 
 .PHONY: aws-e2e
-aws-e2e: $(DEV_STAMP) $(SERVERS_STAMP) ## the whole AWS mode in the laboratory, applied and destroyed by real Terraform where it is installed
+aws-e2e: $(DEV_STAMP) $(SERVERS_STAMP) ## the whole AWS mode in the laboratory, a few minutes; applied and destroyed by real Terraform where it is installed
 	@INTERLOCK_AWS_E2E=1 $(BIN)/python -m pytest -q -n 0 tests/aws/e2e
 
 .PHONY: sim
