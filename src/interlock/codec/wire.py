@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -31,6 +32,11 @@ def _decoded(kind: type, data: object) -> object:
     raise ValueError(f"expected {kind.__name__}, got {type(data).__name__}")
 
 
+# Let one thread alone read the first value of a type: two at once, and msgspec 0.22 breaks the process.
+_learning: Final = threading.RLock()
+_learnt: Final[set[object]] = set()
+
+
 _encoder = msgspec.json.Encoder(enc_hook=_encoded, order="sorted")
 
 
@@ -50,7 +56,13 @@ def from_builtins(data: object, kind: type[T]) -> T:
     Raises:
         ValueError: the data is not such a value.
     """
-    return msgspec.convert(data, kind, dec_hook=_decoded)
+    if kind in _learnt:
+        return msgspec.convert(data, kind, dec_hook=_decoded)
+    with _learning:
+        try:
+            return msgspec.convert(data, kind, dec_hook=_decoded)
+        finally:
+            _learnt.add(kind)
 
 
 def from_json(text: bytes | str, kind: type[T]) -> T:
@@ -59,7 +71,13 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
     Raises:
         ValueError: the text is not such a value.
     """
-    return msgspec.json.decode(text, type=kind, dec_hook=_decoded)
+    if kind in _learnt:
+        return msgspec.json.decode(text, type=kind, dec_hook=_decoded)
+    with _learning:
+        try:
+            return msgspec.json.decode(text, type=kind, dec_hook=_decoded)
+        finally:
+            _learnt.add(kind)
 
 
 def digest(spec: PipelineSpec) -> str:
