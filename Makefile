@@ -140,9 +140,13 @@ contract: $(DEV_STAMP) $(SERVERS_STAMP) $(AIRFLOW2_VENV)/.installed $(AIRFLOW3_V
 parity: $(DEV_STAMP) ## play N worlds under a watcher and on AWS, and compare (N=1000)
 	@$(BIN)/python scripts/parity.py $(or $(N),1000)
 
+E2E_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
 .PHONY: aws-e2e
-aws-e2e: $(DEV_STAMP) $(SERVERS_STAMP) ## the whole AWS mode in the laboratory, a few minutes; applied and destroyed by real Terraform where it is installed
-	@INTERLOCK_AWS_E2E=1 $(BIN)/python -m pytest -q -n 0 tests/aws/e2e
+aws-e2e: $(DEV_STAMP) $(SERVERS_STAMP) ## the whole AWS mode in the laboratory, from its package; applied and destroyed by real Terraform where it is installed
+	@$(BIN)/python -m scripts.lambda_zip --python $(SERVERS_VENV)/bin/python --out dist/e2e --arch $(E2E_ARCH) >/dev/null
+	@INTERLOCK_AWS_E2E=1 INTERLOCK_AWS_PACKAGE=$(abspath dist/e2e)/interlock-$(E2E_ARCH).zip \
+	  $(BIN)/python -m pytest -q -n 0 tests/aws/e2e
 
 .PHONY: sim
 sim: $(DEV_STAMP) ## play N simulated fleets on all cores (N=1000)

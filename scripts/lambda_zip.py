@@ -29,6 +29,7 @@ from scripts.check_locks import entries
 import interlock
 from interlock.aws.functions import FUNCTIONS
 from interlock.plugins import BUILTIN
+from interlock.server.kinds import MODULES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 OUT: Final = ROOT / "dist/lambda"
@@ -129,6 +130,8 @@ def modules() -> tuple[str, ...]:
         graph.remove_module(left_out)
     roots = {function.module for function in FUNCTIONS} | {*_FOR_ALL}
     roots |= {module for module in (b.path.partition(":")[0] for b in BUILTIN.values()) if not _is_left_out(module)}
+    # What each request of the contract does is imported by its name.
+    roots |= {f"interlock.{part}.{name}" for part in ("api", "operations") for name in MODULES}
     absent = sorted(roots - graph.modules)
     if absent:
         raise PackageFault(

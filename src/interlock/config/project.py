@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from msgspec import Struct
 
@@ -170,6 +171,10 @@ class Registered(Struct, frozen=True, kw_only=True):
     at: datetime | None = None
     version: int = 0
     shadowed: bool = False
+
+
+API: Final = "api"
+"""The source of a registered pipeline, where another has its file."""
 
 
 class LoadedPipeline(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from interlock.codec.documents import canonical
 from interlock.config.build import World, build_pipeline
 from interlock.config.build_shelf import shaped, shelved_of
 from interlock.config.checks import BUILTIN, Checks
-from interlock.config.project import Project, ProjectSettings
+from interlock.config.project import API, Project, ProjectSettings
 from interlock.config.schema import PipelineFile
 from interlock.config.shape import Path as Steps
 from interlock.config.shape import dotted
@@ -36,9 +36,6 @@ from interlock.core.pipelines import PipelineSpec
 from interlock.core.traits import CONFINED
 from interlock.errors import ConfigError, Problem, Unregistrable
 from interlock.evaluators.confined import confined_path
-
-API: Final = "api"
-"""The source of a registered pipeline, where another has its file."""
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 64

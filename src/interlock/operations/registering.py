@@ -29,8 +29,7 @@ from interlock.api.registering import (
 )
 from interlock.codec import wire
 from interlock.codec.documents import document
-from interlock.config.project import Project
-from interlock.config.registered import API, Builder, named
+from interlock.config.project import API, Project
 from interlock.config.shown import archetype_shown, pipeline_shown
 from interlock.config.values import meant
 from interlock.core import archetypes as core
@@ -76,9 +75,11 @@ def register_pipeline(request: RegisterPipeline, desk: Desk) -> PipelineConfig:
         Unregistrable: it has no name or one that cannot be, no known archetype, or a trigger that runs code here.
         ConfigError: something else is wrong with it; all of it is listed.
     """
-    name = named(request.document)
     work = desk.work
     work.registry.require_open()
+    from interlock.config.registered import Builder, named  # functions on AWS are refused above, and do not carry it
+
+    name = named(request.document)
     work.registry.follow()
     project = desk.project
     _require_no_file(project, name)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from interlock.codec.documents import mapping
-from interlock.config.project import LoadedPipeline, Project, Registered
+from interlock.config.project import API, LoadedPipeline, Project, Registered
 from interlock.errors import Problem
 from interlock.ports.registrations import Unreadable
 from interlock.stores.kernel import Kernel
@@ -32,7 +32,7 @@ def with_registered(project: Project, kernel: Kernel) -> Project:
     rows = RegistrationRows(kernel)
     if not rows.generation():
         return files
-    from interlock.config.registered import API, Builder, place_of
+    from interlock.config.registered import Builder, place_of
 
     builder = Builder(files)
     pipelines, broken = dict(files.pipelines), dict(files.broken)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-from tests.aws.e2e.deployment import Site
 from tests.aws.e2e.package import archive, folders
+from tests.aws.e2e.site import Site
 from tests.aws.e2e.states_front import StatesFront
 from tests.aws.lab.fixtures import Lab
 from tests.aws.lab.functions import Function, Functions

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.aws.e2e.deployment import Site
+from tests.aws.e2e.site import Site
 from tests.aws.lab.fixtures import Lab
 from tests.aws.lab.functions import SOURCE, Function
 from tests.aws.lab.pump import REPORTING, StreamMapping

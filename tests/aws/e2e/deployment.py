@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
@@ -16,12 +16,14 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from tests.acceptance.cli import noon_zone
 from tests.aws.e2e import project
+from tests.aws.e2e.listening import Listening
 from tests.aws.e2e.outside import Job, Outside
+from tests.aws.e2e.site import Site
 from tests.aws.lab.fixtures import Lab
 from tests.aws.lab.functions import SOURCE, Call, Function, Refused
 from tests.aws.lab.pump import StreamMapping, StreamPump, to_queue, wall
@@ -46,24 +48,6 @@ _PAUSE: Final = 0.04
 _ENDS: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
-class Site(NamedTuple):
-    """What a deployment is made of, however it was made.
-
-    `functions` are the laboratory's names of the functions, `environment` all that any of them has, `folders` where they are
-    imported from, `streamed` how records come to those that read the stream. `queues` and `topics` are addresses and ARNs by their names in the Terraform module.
-    """
-
-    table: str
-    machine: str
-    functions: Mapping[str, str]
-    environment: Mapping[str, str]
-    folders: Sequence[Path]
-    streamed: Mapping[str, StreamMapping]
-    requests_batch: int
-    queues: Mapping[str, str]
-    topics: Mapping[str, str]
-
-
 class _Reader:
     """A client of streams that asks for the shards once: the emulator never divides them."""
 
@@ -73,23 +57,21 @@ class _Reader:
         self.describe_stream = cache(client.describe_stream)
 
 
-class Deployment:
-    """A deployment at work. It is noon there when it is made, so that no day ends under a test."""
+class Deployment(Listening):
+    """A deployment at work. It is noon there when it is made, so that no day ends under a test.
+
+    Functions in `twice` are handed each batch twice, and those that are `down` cannot be called.
+    """
 
     def __init__(self, lab: Lab, site: Site, outside: Outside) -> None:
-        self.lab = lab
-        self.site = site
+        super().__init__(lab, site)
         self.outside = outside
         self.timezone = noon_zone()
         self.twice: set[str] = set()
         self.down: set[str] = set()
-        self._sqs = lab.client("sqs")
         self._dynamodb = lab.client("dynamodb")
         self._numbers = count(1)
-        self._heard: dict[str, list[dict[str, Any]]] = {topic: [] for topic in site.topics}
-        self._kept: list[dict[str, Any]] = []
         self._forgiven: list[Call] = []
-        self._ears = {topic: self._ear(topic, arn) for topic, arn in site.topics.items()}
         self._later = f"{site.table}-shifted"
         with ExitStack() as stack:
             self.kernel = DynamoKernel(
@@ -97,7 +79,7 @@ class Deployment:
             )
             stack.callback(self.kernel.close)
             self.store = Repository(self.kernel)
-            stack.callback(self._deafen)
+            stack.callback(self.deafen)
             self._aside = stack.enter_context(ThreadPoolExecutor(2))
             self._taking: Future[int] | None = None
             self._stack = stack.pop_all()
@@ -122,17 +104,6 @@ class Deployment:
         self._stack.close()
 
     # ------------------------------------------------------------ the parts
-
-    def _ear(self, topic: str, arn: str) -> str:
-        """Subscribe a queue of our own to a topic."""
-        url: str = self._sqs.create_queue(QueueName=f"{self.site.table}-{topic}-ear")["QueueUrl"]
-        queue = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        self.lab.client("sns").subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue)
-        return url
-
-    def _deafen(self) -> None:
-        for url in self._ears.values():
-            self._sqs.delete_queue(QueueUrl=url)
 
     def _stream(self, name: str, mapping: StreamMapping) -> StreamPump:
         arn = self._dynamodb.describe_table(TableName=self.site.table)["Table"]["LatestStreamArn"]
@@ -195,6 +166,11 @@ class Deployment:
         while idle < 3:
             busy = self.step() or (self._taking is not None and not self._taking.done())
             idle = 0 if busy else idle + 1
+
+    def deliver_again(self) -> None:
+        """Have the mappings deliver the whole stream once more, from its beginning."""
+        for name, mapping in self.site.streamed.items():
+            self._stream(name, mapping).drain()
 
     def crash(self, function: str, *, after: str = "") -> None:
         """Kill the processes of a function, whatever they are at; not before another call of it about a pipeline has ended."""
@@ -299,6 +275,16 @@ class Deployment:
         """Start another execution for a run; `state` is what one knows that has gone on for a while."""
         return self.lab.machines.start(self.site.machine, {"run": key.run_id, **state}, execution_name(key, suffix))
 
+    def picture(self) -> dict[str, Any]:
+        """Return all that has happened here, as far as anybody can see it."""
+        pipelines = sorted({one.pipeline for one in self.outside.asked})
+        return {
+            "runs": {run.key: run.version for each in pipelines for run in self.runs(each)},
+            "jobs": len(self.outside.jobs),
+            "executions": sorted(self.lab.machines.executions(self.site.machine)),
+            "told": {topic: len(self._listened(topic)) for topic in self._ears},
+        }
+
     def executions(self, pipeline: str) -> list[str]:
         """Return the names of the executions that a pipeline of a plain name has had."""
         named = re.compile(rf"{re.escape(pipeline)}-\d+-[0-9a-f]{{12}}(-\w+)?")
@@ -331,28 +317,12 @@ class Deployment:
         entered = [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
         return entered[-1:] == [state] and events[-1]["type"] == "TaskSubmitted"
 
-    # ------------------------------------------------------------ what was told
-
-    def alerts(self, pipeline: str, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return the notices about a pipeline that have come out of the alert topic, oldest first."""
-        found = self._listened("alerts")
-        return [one for one in found if one["pipelineId"] == pipeline and kind in {None, one["alertType"]}]
-
-    def ends(self, pipeline: str) -> list[dict[str, Any]]:
-        """Return the ends of a pipeline's runs that have come out of the lifecycle topic."""
-        return [one for one in self._listened("lifecycle") if one["pipelineId"] == pipeline]
+    # ------------------------------------------------------------ what was told, and what went wrong
 
     def alerted(self, pipeline: str, kind: str) -> dict[str, Any]:
         """Wait until an alert has reached whoever has subscribed."""
         found: list[dict[str, Any]] = self.until(lambda: self.alerts(pipeline, kind), f"{pipeline}: {kind} is told")
         return found[0]
-
-    def kept(self, about: str = "") -> list[dict[str, Any]]:
-        """Take what says this word out of the failure queue. A test leaves nothing there."""
-        self._kept += [json.loads(message["Body"]) for message in self._received(self.site.queues["failures"])]
-        found = [one for one in self._kept if about in json.dumps(one)]
-        self._kept = [one for one in self._kept if one not in found]
-        return found
 
     def failed(self, function: str) -> list[str]:
         """Take the errors of a function out of what has gone wrong. A test leaves nothing there."""
@@ -370,17 +340,3 @@ class Deployment:
         mine = {*self.site.functions.values(), self._later}
         found = [each for each in self.lab.functions.calls if each.error and each.function in mine]
         return [each for each in found if not any(each is one for one in self._forgiven)]
-
-    def _listened(self, topic: str) -> list[dict[str, Any]]:
-        for message in self._received(self._ears[topic]):
-            self._heard[topic].append(json.loads(json.loads(message["Body"])["Message"]))
-        return self._heard[topic]
-
-    def _received(self, url: str) -> list[dict[str, Any]]:
-        """Take everything out of a queue."""
-        taken: list[dict[str, Any]] = []
-        while found := self._sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-            taken += found
-            for message in found:
-                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return taken

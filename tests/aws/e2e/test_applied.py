@@ -52,7 +52,9 @@ def test_what_terraform_makes_works_and_goes_away_again(applied: Applied, tmp_pa
 def _is_at_work(deployment: Deployment, outside: Outside, root: Path) -> None:
     names = ("progressive", "hopeless")
     once = {"retry": {"maxAttempts": 1}}
-    deployment.deploy(root, *(pipeline(name, trigger=over_http(outside, name), **once) for name in names))
+    deployment.deploy(
+        root, *(pipeline(name, trigger=over_http(outside, name, pollInterval="1s"), **once) for name in names)
+    )
     outside.starting["hopeless"] = lambda job: setattr(job, "state", "FAILED")
     outside.tell("hopeless", "data", "PASS")
     for name in names:

@@ -106,6 +106,18 @@ def test_answers_that_do_not_fit_into_the_state_break_no_execution(deployment: D
     assert outside.begun("large") == []
 
 
+def test_a_stream_that_is_delivered_again_from_its_beginning_changes_nothing(deployment: Deployment) -> None:
+    """AWS-13, AWS-25, AWS-48: whatever the tests before have left in it."""
+    deployment.settle()
+    before = deployment.picture()
+    assert before["runs"]
+    deployment.deliver_again()
+    deployment.settle()
+    assert deployment.picture() == before
+    # What nobody can use is kept once more.
+    assert any("expected text" in one["reason"] for one in deployment.kept())
+
+
 def test_a_deployment_is_changed_while_it_works(lab: Lab, outside: Outside, tmp_path: Path) -> None:
     """AWS-31, AWS-45: functions that could not begin begin later, and nobody has to stop for what is deployed next."""
     with Deployment(lab, assembled(lab, lab.ministack.fresh_table()), outside) as fresh:

@@ -20,6 +20,7 @@ from scripts import lambda_zip
 from scripts.lambda_zip import ARCHITECTURES, MOST, SERVICES, Interpreter, PackageFault, build, find_python, modules
 
 from interlock.aws.functions import FUNCTIONS
+from interlock.server.kinds import kinds
 
 ROOT = Path(__file__).resolve().parents[3]
 HERE = next((name for name, machine in ARCHITECTURES.items() if machine == platform.machine()), "")
@@ -86,13 +87,23 @@ for place in sys.argv[1:]:
 """
         _said(python, unpacked, script, *(function.handler for function in FUNCTIONS))
 
+    def test_every_request_of_the_contract_can_be_answered_from_it(self, python: Interpreter, unpacked: Path) -> None:
+        """Requests and what they do are imported by name, which no graph of imports shows."""
+        code = (
+            "from importlib import import_module\n"
+            "from interlock.server.kinds import MODULES, kinds\n"
+            "for name in MODULES: import_module(f'interlock.operations.{name}')\n"
+            "print(len(kinds()))"
+        )
+        assert int(_said(python, unpacked, code)) == len(kinds())
+
     def test_every_module_in_it_can_be_imported_from_it_alone(self, python: Interpreter, unpacked: Path) -> None:
         carried = [module for module in modules() if module != OF_A_LAYER]
         assert len(carried) > 200
         _said(python, unpacked, "import importlib\nfor name in sys.argv[1:]: importlib.import_module(name)", *carried)
 
     def test_what_is_left_out_is_named_only_where_something_else_is_chosen(self) -> None:
-        """A store that is not DynamoDB, pipelines in files, and numbers to scrape: a function gets to none of them."""
+        """A store that is not DynamoDB, files in YAML, and numbers to scrape: a function gets to none of them."""
         graph = grimp.build_graph("interlock", exclude_type_checking_imports=True, cache_dir=None)
         kept = set(modules())
         named = {
@@ -103,6 +114,7 @@ for place in sys.argv[1:]:
         }
         assert {importer for importer, _ in named} == {
             "interlock.config.source",
+            "interlock.operations.registering",
             "interlock.runtime.observing",
             "interlock.runtime.registered",
             "interlock.runtime.stores",
