@@ -35,14 +35,15 @@ LIMITS: Final = {
     "waiting_of_baseline": 1 / 3,
 }
 
-# Dollars for each, on demand, in us-east-1, as AWS's public price lists had them when this was written.
+# Dollars for each, on demand, in us-east-1: Step Functions' and DynamoDB's by stored copies of public pages, Lambda's as
+# remembered. Look them up before you rely on them.
 TRANSITION: Final = 0.025 / 1000
 REQUEST: Final = 0.20 / 1e6
 GB_SECOND: Final = 0.0000133334  # arm64
 WRITE: Final = 0.625 / 1e6
 READ: Final = 0.125 / 1e6
 GIGABYTES: Final = 0.5
-SECONDS: Final = 0.15  # a warm call that reads and commits a few rows
+SECONDS: Final = 0.15  # taken for a warm call that reads and commits a few rows; not measured on AWS
 
 
 class Counted(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -14,6 +13,8 @@ from interlock.core.ids import RunKey
 
 CALL: Final = timedelta(seconds=10)
 EXISTS: Final = "ExecutionAlreadyExists"
+_LONGEST_REASON: Final = 4_000
+_LONGEST_RECORD: Final = 60_000
 GONE: Final = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 
 
@@ -91,15 +92,3 @@ class FailureQueue:
         kept = json.dumps(what, default=str)
         body = json.dumps({"reason": reason[:_LONGEST_REASON], "record": kept[:_LONGEST_RECORD]})
         self._door.call("sqs", "send_message", AwsOptions(), timeout=CALL, QueueUrl=self._url, MessageBody=body)
-
-
-_LONGEST_REASON: Final = 4_000
-_LONGEST_RECORD: Final = 60_000
-
-
-class Again(Protocol):
-    """Calling the same function again, for a part of the work."""
-
-    def __call__(self, parts: Sequence[tuple[str, str]], /) -> None:
-        """Have these schedules opened by another call."""
-        ...

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace as changed
 
@@ -20,6 +20,7 @@ from interlock.aws.parking import Parking
 from interlock.clients.aws import AwsDoor
 from interlock.codec.documents import document
 from interlock.config.project import Project, SinkSpec
+from interlock.core.documents import Document
 from interlock.errors import InterlockError
 from interlock.runtime.deployed import DeployedCatalog, deployed_project
 from interlock.runtime.wiring import Interlock
@@ -133,5 +134,5 @@ def _with_topics(project: Project, environment: Environment) -> Project:
     return replace(project, settings=settings)
 
 
-def _topic(arn: str) -> Any:
+def _topic(arn: str) -> Document:
     return document({"topicArn": arn})

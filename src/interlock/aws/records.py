@@ -21,7 +21,6 @@ class _Change(Struct, frozen=True, kw_only=True, rename="pascal"):
     keys: dict[str, Any]
     sequence_number: str = ""
     new_image: dict[str, Any] | UnsetType = UNSET
-    old_image: dict[str, Any] | UnsetType = UNSET
     approximate_creation_date_time: float = 0
 
 
@@ -37,7 +36,6 @@ class Record(NamedTuple):
     pk: str
     sk: str
     new: Item
-    old: Item
     at: float
 
 
@@ -51,13 +49,11 @@ def read(raw: Mapping[str, Any]) -> Record:
         found = convert(raw, _Record)
         keys = found.change.keys
         new = found.change.new_image
-        old = found.change.old_image
         return Record(
             found.event,
             keys["PK"]["S"],
             keys["SK"]["S"],
             {} if new is UNSET else new,
-            {} if old is UNSET else old,
             found.change.approximate_creation_date_time,
         )
     except (ValueError, KeyError, TypeError) as exc:

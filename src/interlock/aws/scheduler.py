@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -58,7 +58,7 @@ def _told(ticked: Ticked) -> dict[str, int]:
     return {"opened": ticked.opened, "handedOn": ticked.handed_on, "revived": ticked.revived}
 
 
-def _handing_on(office: Office, arn: str) -> Any:
+def _handing_on(office: Office, arn: str) -> Callable[[Sequence[Agenda]], None]:
     def hand_on(agendas: Sequence[Agenda]) -> None:
         payload = json.dumps({"agendas": agendas}).encode()
         options = AwsOptions(region=region_of_arn(arn))
