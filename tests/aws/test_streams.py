@@ -74,11 +74,7 @@ def told(heard: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 class StreamContract:
-    """What holds of every server's streams."""
-
-    @pytest.fixture
-    def table(self) -> Table:
-        raise NotImplementedError
+    """What holds of every server's streams; `table` is a fixture of who inherits it."""
 
     def test_every_change_is_delivered_once_in_order_and_a_write_that_changes_nothing_is_none(
         self, table: Table

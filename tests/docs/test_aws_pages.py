@@ -116,7 +116,7 @@ def test_every_marker_that_is_shown_is_understood() -> None:
     assert len(shown) == 2
     hands = a_hand(Repository(MemoryKernel()), catalog=Files(a_spec(name="daily-sales")))
     for item in shown:
-        record = Record("INSERT", item["PK"]["S"], item["SK"]["S"], item, {}, NOON.timestamp())
+        record = Record("INSERT", item["PK"]["S"], item["SK"]["S"], item, NOON.timestamp())
         found = markers.marker_of(record, hands)
         assert (found.slot.pipeline, found.slot.schedule) == ("daily-sales", "daily")
         assert found.source.startswith("s3://")

@@ -81,8 +81,12 @@ class Watcher:
 
     @property
     def idle(self) -> bool:
-        """Whether the last turn found nothing to do and nothing is in hand."""
-        return self._nothing_due and not len(self._flights) and self._chores.done
+        """Whether the last turn found nothing to do, with nothing in hand then and now."""
+        return self._nothing_due and self._free
+
+    @property
+    def _free(self) -> bool:
+        return not len(self._flights) and self._chores.done
 
     @property
     def progress(self) -> datetime | None:
@@ -114,6 +118,7 @@ class Watcher:
     def _pick(self, now: datetime) -> datetime:
         if self._full and self._flights.runs > CAPACITY // 2 and timedelta() <= now - self._picked_at < _BREATH:
             return self._picked_at + _BREATH  # there is no room: to look again for every run that ends would cost more
+        in_hand = not self._free  # what it writes when it ends may be due, and not be among what is read here
         limit = _PAGE + CAPACITY + _ROWS_EACH * len(self._flights) + len(self._rests)
         deep_at = self._deep_at
         while True:
@@ -130,7 +135,7 @@ class Watcher:
         for unit in fresh:
             self.take_up(unit)
         self._full, self._picked_at = self._flights.runs >= CAPACITY, now
-        self._nothing_due = not fresh
+        self._nothing_due = not fresh and not in_hand
         coming = [row.wake_at for row in rows if row.wake_at > now]
         look = self._runs.looks.next_at()
         return min([now + POLL, *coming[:1], *([] if look is None else [look])])

@@ -17,8 +17,9 @@ from interlock.core.chronicle import EventKind
 from interlock.core.ids import RunKey
 from interlock.core.pipelines import Deadline, ScheduleSpec, SlaSpec, TriggerSpec
 from interlock.core.runs import RunStatus
-from interlock.core.traits import TraitStatus
+from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import SinkError, UnsafeDecision
+from interlock.ports.evaluators import Answer
 from interlock.ports.stores import DueWork
 from interlock.ports.triggers import JobState
 from interlock.runtime import watcher as watcher_module
@@ -227,6 +228,20 @@ def test_the_next_turn_is_when_the_next_thing_is_due() -> None:
 def test_with_nothing_due_the_watcher_looks_again_within_a_second() -> None:
     rig = Rig()
     assert rig.turns() == NOON + SECOND
+    assert rig.watcher.idle
+
+
+def test_a_watcher_is_not_idle_by_what_it_read_before_the_work_in_hand_ended() -> None:
+    rig = Rig(SPEC)
+    rig.open(SPEC)
+    rig.evaluator.script("freshness", Answer(status=TraitStatus.FAIL, category=FailureCategory.PERMANENT))
+    rig.lane("evaluations").held = True
+    rig.turns()
+    rig.lane("evaluations").go()
+    assert rig.store.due(rig.clock.now(), 1), "people are to be told"
+    assert not rig.watcher.idle
+    rig.turns()
+    assert rig.told() == [AlertType.EVALUATION_FAILED]
     assert rig.watcher.idle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +16,7 @@ LONGEST: Final = 99_999_999
 Passed = tuple[str | None, Any]
 
 
-class State:
+class State(ABC):
     """A compiled state. `run` walks through it and returns the next state's name (None: the end) and its output."""
 
     def __init__(self, name: str, raw: dict[str, Any]) -> None:
@@ -25,14 +26,9 @@ class State:
         self._input = _selection(raw, "InputPath")
         self._output = _selection(raw, "OutputPath")
 
+    @abstractmethod
     def run(self, visit: Visit) -> Steps:
         """Go through the state; the generator returns a `Passed`."""
-        yield from ()
-        return self.through(visit)
-
-    def through(self, visit: Visit) -> Passed:
-        """Go through a state that takes no time."""
-        raise NotImplementedError
 
     def targets(self) -> list[str]:
         """Name the states that may follow."""
@@ -54,6 +50,19 @@ class State:
             encoded(output, f"the output of the state '{self.name}'")
         visit.bench.history.add(f"{self.kind}StateExited")
         return following, output
+
+
+class Instant(State):
+    """A state that takes no time."""
+
+    def run(self, visit: Visit) -> Steps:
+        """Go through it in no step."""
+        yield from ()
+        return self.through(visit)
+
+    @abstractmethod
+    def through(self, visit: Visit) -> Passed:
+        """Go through it."""
 
 
 class Region(NamedTuple):
@@ -81,7 +90,7 @@ def walk(region: Region, data: Any, branch: Branch) -> Steps:
     return data
 
 
-class Pass(State):
+class Pass(Instant):
     """Hands on its input, a constant, or what it makes of its parameters."""
 
     def __init__(self, name: str, raw: dict[str, Any]) -> None:
@@ -101,7 +110,7 @@ class Pass(State):
         return self.leave(visit, self.next, self._put(visit.data, result))
 
 
-class Choice(State):
+class Choice(Instant):
     """Goes where the first rule that holds says."""
 
     def __init__(self, name: str, raw: dict[str, Any]) -> None:
@@ -152,7 +161,7 @@ class Wait(State):
         return until
 
 
-class Succeed(State):
+class Succeed(Instant):
     """Ends well."""
 
     def through(self, visit: Visit) -> Passed:
@@ -160,7 +169,7 @@ class Succeed(State):
         return self.leave(visit, None, self.taken(visit))
 
 
-class Fail(State):
+class Fail(Instant):
     """Ends badly, with an error and a cause."""
 
     def __init__(self, name: str, raw: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -73,9 +74,9 @@ class Guarded(State):
             yield Pause(until=visit.bench.clock.now() + delay)
             visit.tried_again()
 
+    @abstractmethod
     def work(self, visit: Visit) -> Steps:
         """Do the work of one try, and return its raw result."""
-        raise NotImplementedError
 
     def targets(self) -> list[str]:
         """Name what may follow, and who catches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -148,16 +149,16 @@ class ObservedWatcher(watcher.Watcher):
         raise Broken(f"the work on {flight.unit} failed at {now}: {type(error).__name__}: {error}") from error
 
 
-class Looker(Node):
+class Looker(Node, ABC):
     """Whoever looks after runs."""
 
+    @abstractmethod
     def work(self) -> None:
         """Do some of what there is to do, or all of it where the world is calm."""
-        raise AssertionError
 
+    @abstractmethod
     def turn(self) -> None:
         """Look what is due."""
-        raise AssertionError
 
 
 class Watcher(Looker):
