@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import pytest
 from tests.servers.airflow import AirflowServer
@@ -42,7 +42,7 @@ def required() -> frozenset[str]:
     return frozenset(name.strip() for name in named.split(",") if name.strip() and name.strip() != "0")
 
 
-def missing(name: str, reason: object) -> None:
+def missing(name: str, reason: object) -> NoReturn:
     """Skip the test that wants this server, or fail it where the server must be there."""
     if name in required():
         pytest.fail(f"{reason} (INTERLOCK_REQUIRE_SERVERS asks for {name})", pytrace=False)

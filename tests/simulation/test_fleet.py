@@ -24,6 +24,12 @@ def test_no_fleet_breaks_a_promise(block: int) -> None:
         played(seed, story_of(seed))
 
 
+@pytest.mark.parametrize("seed", [3268, 3790])
+def test_a_world_that_was_judged_wrongly_is_judged_rightly(seed: int) -> None:
+    """A watchdog that began a scan in the middle of its own; a run that was opened by a clock ahead of the last step."""
+    played(seed, story_of(seed))
+
+
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_no_story_ends_badly(story: Story) -> None:
     """T-26, T-39, BUG-86."""

@@ -245,12 +245,19 @@ class Watchdog(Node):
     def begin(self) -> None:
         """Begin anew."""
         super().begin()
+        self._scanning = False
         rounds = watchdog.Rounds(interval=SCAN, name=self.name)
         self.watchdog = watchdog.Watchdog(self.hands, rounds, alarm=_Alarm(), say=lambda _words: None)
 
     def scan(self) -> None:
-        """Scan once, and tell what is due to be told."""
-        report = self.watchdog.turn()
+        """Scan once, and tell what is due to be told; a scan under way is not begun again in the middle."""
+        if self._scanning:
+            return
+        self._scanning = True
+        try:
+            report = self.watchdog.turn()
+        finally:
+            self._scanning = False
         unsafe = [words for _, words in report.troubles if "it breaks SC" in words]
         if unsafe or (report.troubles and not self.stage.chaos):
             raise Broken(f"the watchdog could not look at everything: {report.troubles}")

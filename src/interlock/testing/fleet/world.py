@@ -208,14 +208,15 @@ class Fleet:
     def calm_down(self) -> Fleet:
         """Let nothing go wrong any more, until everything that has begun has ended; then judge."""
         self.stage.chaos = 0.0
-        cutoff = self.stage.now
+        # What a clock that is ahead has opened has begun, too.
+        cutoff = max([self.stage.now, *(run.opened_at for run in self.laws.runs.values())])
         for node in self.nodes:
             node.down_until = None
             node.error = timedelta()
         for sink in self.sinks:
             sink.down_until = None
         self.data.arrive(0.8)
-        end = cutoff + 30 * HOUR
+        end = self.stage.now + 30 * HOUR
         most = self.steps + _MOST_CALM_STEPS
         while self.stage.now < end and not self._over(cutoff):
             self.calm_step()
