@@ -57,9 +57,16 @@ locals {
     } },
   )
 
+  # What Lambda itself puts there after its retries is no record, but where the stream has it.
+  waiting_there = {
+    requests-dead = "Requests that failed five times lie in ${var.name}-requests-dead. Read them and the log of ingress, mend the cause, and start a redrive."
+    failures      = "Something lies in ${var.name}-failures that nobody could use. A message with a reason says what it was: mend its writer, send it again if it is still wanted. One with DDBStreamBatchInfo has only the shard and the numbers of records that a function gave up: its log has the error; runs and alerts are found again by the table, a marker has to be written again. Then delete them."
+    async-dead    = "A round of scheduler, watchdog or delivery, or word of an execution that was ended, lies in ${var.name}-async-dead: it failed too often. The next round does the work of a lost one. Read why, then delete it."
+  }
+
   queue_alarms = merge(
     { for name in setsubtract(keys(local.queues), ["requests"]) : "${name}-depth" => {
-      about      = "Something lies in ${var.name}-${name} that could not be done. Read the messages: each says what it was. Mend the cause, then send them again or delete them."
+      about      = local.waiting_there[name]
       namespace  = "AWS/SQS"
       metric     = "ApproximateNumberOfMessagesVisible"
       dimensions = { QueueName = "${var.name}-${name}" }

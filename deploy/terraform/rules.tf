@@ -65,7 +65,7 @@ resource "aws_cloudwatch_event_target" "executions" {
       status = "$.detail.status"
       arn    = "$.detail.executionArn"
     }
-    input_template = "\"Interlock ${var.name}: the execution <name> ended as <status>. Either its run failed, of which there is an alert of its own, or nobody looks after the run until the scheduler starts another execution. See its last step in the console of Step Functions (<arn>), then ask `interlock why`.\""
+    input_template = "\"Interlock ${var.name}: the execution <name> ended as <status>. Somebody or something ended it, and not its run: nobody looks after that until the scheduler starts another execution. To end a run, cancel it. See its last step in the console of Step Functions (<arn>), then ask `interlock why`.\""
   }
 
   retry_policy {

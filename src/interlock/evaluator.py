@@ -34,6 +34,7 @@ from typing import Any, Final, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from interlock import reading
 from interlock.core.traits import FailureCategory, TraitStatus
 
 _MAX_BODY: Final = 1 << 20
@@ -172,7 +173,7 @@ class Check:
         # The first parameter alone is resolved: the others may be annotated with names that exist for type checkers only.
         holder = type("Holder", (), {"__annotations__": {"config": self._annotation}})
         hints = get_type_hints(holder, globalns=getattr(self.function, "__globals__", {}))
-        return msgspec.convert(config, hints["config"])
+        return reading.value(config, hints["config"])
 
 
 def evaluator(function: Callable[..., object]) -> Check:

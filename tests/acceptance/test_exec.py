@@ -143,6 +143,46 @@ def test_signals_are_the_commands(tmp_path: Path, number: signal.Signals) -> Non
     assert _runs(project) == ["FAILED"]
 
 
+def test_stopping_and_going_on_are_the_commands_too(tmp_path: Path) -> None:
+    """Else whoever suspends the line of a crontab suspends all but the work."""
+    project = a_project(tmp_path)
+    script = "echo $$ > up; until test -e go; do sleep 0.05; done; exit 9"
+    process = begin("exec", "orders", "--", "sh", "-c", script, cwd=project)
+    _until(project / "up")
+    child = int((project / "up").read_text())
+    os.kill(process.pid, signal.SIGTSTP)
+    _until_state("T", process.pid, child)
+    (project / "go").touch()
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=20)
+    assert process.returncode == 9
+
+
+def _until_state(wanted: str, *pids: int) -> None:
+    deadline = time.monotonic() + 20
+    while {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids} != {wanted}:
+        assert time.monotonic() < deadline, f"waited in vain for state {wanted}"
+        time.sleep(0.02)
+
+
+def test_a_store_that_goes_away_meanwhile_harms_no_command_and_says_what_to_report(tmp_path: Path) -> None:
+    """G3: what cannot be recorded is told, with the words that record it."""
+    project = a_project(tmp_path)
+    process = begin(
+        "exec", "orders", "--", "sh", "-c", "echo up > up; until test -e go; do sleep 0.05; done; exit 9", cwd=project
+    )
+    _until(project / "up")
+    _until_running(project)
+    (project / ".interlock").rename(project / "elsewhere")
+    (project / "go").touch()
+    _, err = process.communicate(timeout=40)
+    assert process.returncode == 9
+    (project / "elsewhere").rename(project / ".interlock")
+    told = err.rpartition("again: interlock ")[2].split()
+    assert interlock(*told, cwd=project).code == 0, err
+    assert _runs(project) == ["FAILED"]
+
+
 def test_a_command_killed_by_a_signal_leaves_as_in_a_shell(tmp_path: Path) -> None:
     said = interlock("exec", "orders", "--", "sh", "-c", "kill -9 $$", cwd=a_project(tmp_path))
     assert said.code == 137

@@ -234,6 +234,9 @@ def test_shadow_mode_starts_nothing_and_reports_what_it_would_have_done(tmp_path
     project = a_project(tmp_path, pipeline="mode: shadow\n")
     assert interlock("run", "orders", cwd=project).code == 0
     assert starts(project) == []
+    said = interlock("wait", "orders", cwd=project)
+    assert (said.code, "nothing of it was done" in said.out) == (9, True), "who waits for data must not go on"
+    assert interlock("wait", "orders", "--for", "ready", cwd=project).code == 0
     assert interlock("ping", "orders", "start", cwd=project).code == 0
     report = interlock("shadow", "report", "--json", cwd=project).document
     (item,) = report["items"]

@@ -81,7 +81,8 @@ def parking(table: str, row: str = "RUN") -> dict[str, Any]:
         "ExpressionAttributeValues": {":seen": {"N.$": "States.Format('{}', $.wait.version)"}},
     }
     body = r"""States.Format('\{"token":"{}"\}', $$.Task.Token)"""
-    parked = {"PK": {"S.$": "States.Format('PARKED#{}', $.run)"}, "SK": {"S": "TOKEN"}, "body": {"S.$": body}}
+    place = {"PK": "States.Format('PARKED#{}', $.run)", "SK": "States.Format('TOKEN#{}', $$.Execution.Name)"}
+    parked = {**{key: {"S.$": text} for key, text in place.items()}, "body": {"S.$": body}}
     park = {
         "Type": "Task",
         "Resource": PARK,
@@ -97,13 +98,17 @@ def parking(table: str, row: str = "RUN") -> dict[str, Any]:
     return {"Park": park, "Woken": SUCCEED, "InTime": SUCCEED, "Changed": SUCCEED}
 
 
+def parked_of(lab: Lab, table: str, run: str) -> list[dict[str, Any]]:
+    asked = {"KeyConditionExpression": "PK = :run", "ExpressionAttributeValues": {":run": {"S": f"PARKED#{run}"}}}
+    found: list[dict[str, Any]] = lab.client("dynamodb").query(TableName=table, ConsistentRead=True, **asked)["Items"]
+    return found
+
+
 def token_of(lab: Lab, table: str, run: str) -> str:
     found: list[str] = []
 
     def look() -> bool:
-        key = {"PK": {"S": f"PARKED#{run}"}, "SK": {"S": "TOKEN"}}
-        item = lab.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
-        found.extend([json.loads(item["body"]["S"])["token"]] if item else [])
+        found.extend(json.loads(item["body"]["S"])["token"] for item in parked_of(lab, table, run))
         return bool(found)
 
     until(look, f"{run} is parked")
@@ -129,11 +134,22 @@ def test_a_wait_ends_when_its_time_has_come(lab: Lab, machine: Machine, table: s
     assert failure(lambda: lab.machines.succeed(token)) == ("TaskTimedOut", 400)
 
 
+def test_two_executions_of_one_run_have_a_row_each(lab: Lab, machine: Machine, table: str) -> None:
+    data = {"run": "twins", "wait": {"seconds": 60, "version": 3}}
+    arn = machine(parking(table))
+    twins = [lab.machines.start(arn, data) for _ in range(2)]
+    until(lambda: len(parked_of(lab, table, "twins")) == len(twins), "both are parked")
+    names = {item["SK"]["S"].removeprefix("TOKEN#") for item in parked_of(lab, table, "twins")}
+    assert names == {twin.rpartition(":")[2] for twin in twins}
+    for item in parked_of(lab, table, "twins"):
+        lab.machines.succeed(json.loads(item["body"]["S"])["token"])
+    assert [lab.machines.ended(twin).status for twin in twins] == ["SUCCEEDED", "SUCCEEDED"]
+
+
 def test_a_run_that_has_changed_meanwhile_is_not_waited_for(lab: Lab, machine: Machine, table: str) -> None:
     execution = lab.machines.start(machine(parking(table)), {"run": "changed", "wait": {"seconds": 60, "version": 2}})
     assert lab.machines.ended(execution).output["why"]["Error"] == "DynamoDb.TransactionCanceledException"
-    key = {"PK": {"S": "PARKED#changed"}, "SK": {"S": "TOKEN"}}
-    assert "Item" not in lab.client("dynamodb").get_item(TableName=table, Key=key)
+    assert parked_of(lab, table, "changed") == []
 
 
 def test_another_try_waits_with_a_token_that_wakes_it(lab: Lab, machine: Machine, table: str) -> None:

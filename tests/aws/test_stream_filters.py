@@ -56,7 +56,7 @@ FOREIGN: dict[str, dict[str, dict[str, str]]] = {
 OTHERS: dict[str, dict[str, dict[str, str]]] = {
     "a token": {
         "PK": {"S": "PARKED#example:daily:2026-03-08:1"},
-        "SK": {"S": "TOKEN"},
+        "SK": {"S": "TOKEN#example-20260308-0123456789ab"},
         "version": {"N": "1"},
         "body": {"S": '{"token":"secret"}'},
         "ttl": {"N": "1900000000"},

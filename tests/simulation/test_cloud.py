@@ -18,7 +18,7 @@ PAIRS = 30
 @pytest.mark.parametrize("part", range(4))
 def test_every_law_of_a_fleet_holds_on_aws_whatever_goes_wrong(part: int) -> None:
     """AWS-06, AWS-11, AWS-12, AWS-24, AWS-26, AWS-36, AWS-42: functions die, answers are lost, records come twice, out of order
-    or never, executions are stopped by people, the scheduler stays away, and clocks err."""
+    or never, executions are stopped by people, the scheduler stays away, and clocks err. Whoever sleeps can be woken all the while."""
     fleets = [played(seed, CloudFleet) for seed in range(part * SEEDS // 4, (part + 1) * SEEDS // 4)]
     clouds: list[Cloud] = [fleet.cloud for fleet in fleets]  # type: ignore[attr-defined]
     # The worlds are rough enough to mean something.

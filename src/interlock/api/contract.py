@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import fields
 
+from interlock import reading
 from interlock.errors import Invalid
 
 T = TypeVar("T")
@@ -164,7 +165,7 @@ def _addressed(kind: type[Request[Any]], query: Mapping[str, str]) -> dict[str, 
         if name not in kind.endpoint.addressed:
             raise Invalid(f"{name!r} is no query parameter of this route; what it takes goes into the body")
         try:
-            said[name] = msgspec.convert(text, types[name], strict=False)
+            said[name] = reading.value(text, types[name], strict=False)
         except msgspec.ValidationError as exc:
             raise Invalid(f"{name}: {exc}") from exc
     return said
@@ -172,10 +173,9 @@ def _addressed(kind: type[Request[Any]], query: Mapping[str, str]) -> dict[str, 
 
 def _converted(kind: type[R], found: Mapping[str, Any], *, strict: bool) -> R:
     try:
-        request: R = msgspec.convert(dict(found), kind, strict=strict)
+        return reading.value(dict(found), kind, strict=strict)
     except msgspec.ValidationError as exc:
         raise Invalid(_worded(kind, str(exc))) from exc
-    return request
 
 
 def _require_known(kind: type[Request[Any]], found: Mapping[str, Any], what: str) -> None:

@@ -42,7 +42,8 @@ class Alerting(NamedTuple):
     """How people and programs are told.
 
     An open alert is told again every `renotify` (zero: never). What could not be delivered for `deliver_for` is given up,
-    visibly.
+    visibly. Whoever makes something due tells it at once, too, as nobody else may be there; unless `prompt` is False, where
+    others are woken for it, and this process may not be let through to the channels.
     """
 
     channels: tuple[Channel, ...] = ()
@@ -50,3 +51,4 @@ class Alerting(NamedTuple):
     renotify: timedelta = timedelta(hours=4)
     deliver_for: timedelta = timedelta(days=1)
     timeout: timedelta = SINK_TIMEOUT
+    prompt: bool = True

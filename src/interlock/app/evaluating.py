@@ -8,7 +8,7 @@ from functools import partial
 from interlock.app.hands import Hands
 from interlock.core.chronicle import EventKind, EventRecord, trait_told
 from interlock.core.ids import Slot
-from interlock.core.pipelines import PipelineSpec
+from interlock.core.pipelines import Mode, PipelineSpec
 from interlock.core.readiness import assess
 from interlock.core.schedules import in_own_zone
 from interlock.core.traits import FailureCategory, Origin, TraitResult, TraitSpec, TraitStatus
@@ -16,14 +16,16 @@ from interlock.ports.evaluators import Answer, Question
 from interlock.ports.stores import Evaluation
 
 
-def evaluate_trait(trait: TraitSpec, slot: Slot, hands: Hands, *, run_id: str = "") -> TraitResult:
+def evaluate_trait(
+    trait: TraitSpec, slot: Slot, hands: Hands, *, run_id: str = "", mode: Mode = Mode.LIVE
+) -> TraitResult:
     """Ask one trait and return what came of it, always.
 
     Freshness counts from the asking. Whatever goes wrong in an evaluator is a result with a category, so that one bad
     check never hides what the others say.
     """
     asked = hands.clock.now()
-    question = Question(trait=trait, slot=slot, run_id=run_id)
+    question = Question(trait=trait, slot=slot, run_id=run_id, shadow=mode is Mode.SHADOW)
     try:
         answer = hands.evaluator.evaluate(question, timeout=trait.timeout)
     except Exception as exc:  # noqa: BLE001  (an adapter that breaks its promise must not take the round with it)
@@ -66,7 +68,7 @@ def evaluate_pipeline(spec: PipelineSpec, slot: Slot, hands: Hands) -> Evaluatio
     digest = hands.store.put_spec(spec)
     slot = in_own_zone(spec, slot)
     started = hands.clock.now()
-    results = hands.together([partial(evaluate_trait, trait, slot, hands) for trait in spec.traits])
+    results = hands.together([partial(evaluate_trait, trait, slot, hands, mode=spec.mode) for trait in spec.traits])
     ended = max(started, hands.clock.now())
     evaluation = Evaluation(
         slot=slot,

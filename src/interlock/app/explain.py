@@ -10,7 +10,7 @@ from interlock.app.views import AttemptView, ReadinessView, View, attempt_view, 
 from interlock.clients.links import page_of
 from interlock.core.documents import Document
 from interlock.core.ids import Slot
-from interlock.core.pipelines import PipelineSpec
+from interlock.core.pipelines import Mode, PipelineSpec
 from interlock.core.readiness import Readiness, TraitVerdict, assess
 from interlock.core.runs import STARTED, Run, RunStatus, Watch
 from interlock.core.times import format_duration
@@ -19,6 +19,8 @@ from interlock.ports.stores import Evaluation
 
 if TYPE_CHECKING:
     from interlock.app.hands import Store
+
+_IN_SHADOW = ", in shadow mode: nothing of it was done"
 
 
 class TraitWhy(View, frozen=True, kw_only=True, rename="camel"):
@@ -100,7 +102,7 @@ def explain_run(run: Run, store: Store, at: datetime) -> Why:
         evidence_of(run),
         run_id=run.key.run_id,
         status=run.status,
-        headline=_headline(run),
+        headline=_headline(run) + (_IN_SHADOW if spec.mode is Mode.SHADOW else ""),
         override=f"{override.actor}: {override.reason}" if override else None,
         overridden=run.permit.overridden if run.permit else (),
         permit_until=run.permit.valid_until if run.permit else None,

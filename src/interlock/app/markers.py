@@ -8,16 +8,16 @@ from datetime import datetime
 from msgspec import Struct
 
 from interlock.app.advance import advance
+from interlock.app.announcing import announce
 from interlock.app.hands import Hands
-from interlock.app.notifying import raise_alert
 from interlock.app.opening import Refused, open_slot, slot_of, waiting_runs
-from interlock.app.reruns import ask_rerun
+from interlock.app.reruns import Rerun, ask_rerun
 from interlock.codec.documents import document
 from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.chronicle import EventKind, EventRecord
 from interlock.core.events import EvidenceArrived
 from interlock.core.ids import PipelineName
-from interlock.core.pipelines import LateAction, PipelineSpec
+from interlock.core.pipelines import LateAction, Mode, PipelineSpec
 from interlock.core.runs import SUCCEEDED, Cause, Run
 from interlock.core.schedules import in_own_zone, window_of
 from interlock.ports.controls import Marker
@@ -100,21 +100,30 @@ def _late(marker: Marker, run: Run, spec: PipelineSpec, hands: Hands) -> Arrived
     action = spec.late_data.action
     if action is LateAction.IGNORE or done is None or marker.at > done + spec.late_data.window:
         return Arrived(how=Arrival.LATE, words=f"{words}; it is only recorded")
-    if action is LateAction.RERUN and run.ended:
+    if action is LateAction.RERUN:
         asked = ask_rerun(run.key, Cause.LATE_DATA, words, hands)
-        return Arrived(how=Arrival.LATE, words=f"{words}; {asked.words}")
-    raise_alert(_alert(marker, run, spec, words, now), hands)
-    return Arrived(how=Arrival.LATE, words=f"{words}; people were told")
+        words = f"{words}; {asked.words}"
+        if asked.how is not Rerun.LATER:
+            return Arrived(how=Arrival.LATE, words=words)
+    # Nobody comes back to ask for the rerun again: where it cannot be opened now, people are told.
+    pinned = hands.store.spec(run.spec_digest)
+    announce(_alert(marker, run, spec, words, now), pinned, hands)
+    told = "people were told" if pinned.mode is Mode.LIVE else "nobody is told, in shadow mode"
+    return Arrived(how=Arrival.LATE, words=f"{words}; {told}")
 
 
 def _alert(marker: Marker, run: Run, spec: PipelineSpec, words: str, now: datetime) -> Alert:
-    again = f'interlock rerun {marker.slot.pipeline} --date {marker.slot.period} --reason "…"'
+    slot = run.key.slot
+    where = f"{slot.pipeline} --schedule {slot.schedule} --date {slot.period}"
+    # A slot runs again when its run has ended, and a watch for drift may last for days.
+    first = "" if run.ended else f'End its watch for drift with: interlock cancel {where} --reason "…". '
+    again = f'{first}Run it again with: interlock rerun {where} --reason "…"'
     return Alert(
         alert_id=f"{AlertType.LATE_DATA}/{run.key.run_id}",
         alert_type=AlertType.LATE_DATA,
         level=AlertLevel.WARNING,
         at=now,
-        message=f"{words}. Run it again with: {again}",
+        message=f"{words}. {again}",
         slot=marker.slot,
         run_id=run.key.run_id,
         tier=spec.tier,

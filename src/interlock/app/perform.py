@@ -88,7 +88,7 @@ def _evaluate(key: RunKey, command: EvaluateTrait, hands: Hands) -> Event | Sile
         return Silence.SETTLED
     spec = hands.store.spec(run.spec_digest)
     trait = next(trait for trait in spec.checks if trait.name == command.trait)
-    result = evaluate_trait(trait, key.slot, hands, run_id=key.run_id)
+    result = evaluate_trait(trait, key.slot, hands, run_id=key.run_id, mode=spec.mode)
     return TraitEvaluated(at=hands.clock.now(), round=command.round, result=result)
 
 

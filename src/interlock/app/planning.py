@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from interlock.app.agendas import RETIRED, SCHEDULE_CHANGED, Subject, expect, put_settled
 from interlock.app.hands import Hands
+from interlock.app.pausing import hold_undefined, release_defined
 from interlock.core.agenda import FUTURE, begins_at
 from interlock.core.expectations import ExpectationState
 from interlock.core.ids import PipelineName
@@ -88,7 +89,11 @@ def plan_pipeline(name: PipelineName, spec: PipelineSpec | None, hands: Hands) -
         Contention: somebody kept changing one of its agendas first.
     """
     there = {agenda.schedule: agenda for agenda in hands.agendas.agendas_of(name)}
+    if spec is None:
+        hold_undefined(name, hands)
     changed = False
+    # One that opens nothing by itself has no agenda that would show that it was gone.
+    returns = spec is not None and (not spec.watch.enabled or any(agenda.retired for agenda in there.values()))
     if spec is not None and spec.watch.enabled:
         digest = hands.store.put_spec(spec)
         for schedule in spec.schedules:
@@ -96,6 +101,10 @@ def plan_pipeline(name: PipelineName, spec: PipelineSpec | None, hands: Hands) -
             changed = _follow(Subject(spec, schedule, digest), agenda, hands) or changed
     for agenda in there.values():
         _retire(agenda, hands)
+    if spec is None:
+        hold_undefined(name, hands)  # what was opened meanwhile, too
+    elif returns:
+        release_defined(name, hands)
     return changed
 
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from interlock.app.advance import advance
+from interlock.app.announcing import would
 from interlock.app.arrivals import Opening, open_again_on
 from interlock.app.hands import Hands
 from interlock.app.notifying import raise_alert
@@ -14,10 +16,11 @@ from interlock.app.opening import pause_words
 from interlock.core.alerts import Alert, AlertLevel, AlertType
 from interlock.core.chronicle import EventKind, EventRecord
 from interlock.core.documents import EMPTY, Document
+from interlock.core.events import CancelAsked
 from interlock.core.ids import RunKey
 from interlock.core.lifecycle import Terms
-from interlock.core.pipelines import PipelineSpec
-from interlock.core.runs import Cause, Override, Run
+from interlock.core.pipelines import Mode, PipelineSpec
+from interlock.core.runs import Cause, Override, Run, RunStatus
 from interlock.core.schedules import exclusion
 
 BY_DATA: Final = (Cause.DRIFT, Cause.LATE_DATA)
@@ -52,15 +55,19 @@ def ask_rerun(
 ) -> RerunAnswer:
     """Open the run that follows an ended one of the same slot, once, if the budget of its cause allows.
 
-    An override goes past the budget. Asked twice for the same run, the second answer is KNOWN.
+    An override goes past the budget. Asked twice for the same run, the second answer is KNOWN. Late data does not wait for
+    the end of a watch for drift: it ends the watch. A run in shadow mode is run again by people only.
     """
     latest = hands.store.latest_run(after.slot)
     if latest is not None and latest.key.number > after.number:
         if latest.key.number == after.number + 1 and latest.cause is cause:
             _note_accepted(latest, hands)  # whoever opened it may have died before it said so
         return RerunAnswer(how=Rerun.KNOWN, words=str(latest.key), run=latest)
-    if latest is None or not latest.ended:
+    watched = latest is not None and cause is Cause.LATE_DATA and latest.status is RunStatus.COMPLETED_MONITORING
+    if latest is None or not (latest.ended or watched):
         return RerunAnswer(how=Rerun.LATER, words=f"{after} has not ended")
+    if cause in BY_DATA and hands.store.spec(latest.spec_digest).mode is Mode.SHADOW:
+        return _would_run(after, cause, reason, hands)
     spec = hands.catalog.spec(after.slot.pipeline)
     if spec is None:
         return _rejected(after, cause, f"{after.slot.pipeline} is no longer defined", hands)
@@ -70,12 +77,19 @@ def ask_rerun(
     now = hands.clock.now()
     if cause in BY_DATA and pause_words(spec.name, hands, now):
         return RerunAnswer(how=Rerun.LATER, words=pause_words(spec.name, hands, now))
+    if watched:
+        advance(after, CancelAsked(at=now, actor=cause, reason=reason), hands.store)
     terms = Terms(cause=cause, note=reason, override=override, details=details)
     opened = open_again_on(terms, after.slot, spec, hands.store, now)
     if opened.how is not Opening.OPENED:
         return RerunAnswer(how=Rerun.KNOWN, words=str(opened.run.key), run=opened.run)
     _note_accepted(opened.run, hands)
     return RerunAnswer(how=Rerun.OPENED, words=f"it runs again as {opened.run.key}", run=opened.run)
+
+
+def _would_run(after: RunKey, cause: Cause, reason: str, hands: Hands) -> RerunAnswer:
+    would(after.slot, EventKind.WOULD_RERUN, f"{cause}: {reason}", f"rerun#{after.number}#{cause}", hands)
+    return RerunAnswer(how=Rerun.REJECTED, words=f"{after} is in shadow mode: that it would run again is recorded")
 
 
 def _note_accepted(run: Run, hands: Hands) -> None:

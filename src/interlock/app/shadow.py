@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from interlock.app.announcing import would
 from interlock.app.hands import Hands, Silence
 from interlock.app.polling import check_job
-from interlock.core.chronicle import EventKind, EventRecord
+from interlock.core.chronicle import EventKind
 from interlock.core.commands import (
     AskRerun,
     CancelJob,
@@ -59,6 +60,4 @@ def perform_in_shadow(
 
 
 def _would(key: RunKey, command: Command, kind: EventKind, words: str, hands: Hands) -> None:
-    now = hands.clock.now()
-    # Named after the wish, so that carrying it out twice tells it once.
-    hands.store.note(key.slot, now, f"shadow#{command.id}", (EventRecord(kind=kind, at=now, message=words),))
+    would(key.slot, kind, words, command.id, hands)

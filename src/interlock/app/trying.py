@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from interlock.app.alert_views import ChannelTest
 from interlock.app.channels import Alerting, Channel
+from interlock.app.hands import Together, in_order
 from interlock.core.alerts import Alert, AlertLevel, AlertType, Notice, NoticeKind
 from interlock.errors import SinkError
 from interlock.ports.clock import Clock
@@ -13,10 +15,12 @@ from interlock.ports.clock import Clock
 _MESSAGE = "this is a test of the alert channels: nothing is wrong, and nothing needs to be done"
 
 
-def try_channels(alerting: Alerting, clock: Clock, *, actor: str, only: str | None = None) -> tuple[ChannelTest, ...]:
+def try_channels(
+    alerting: Alerting, clock: Clock, *, actor: str, only: str | None = None, together: Together = in_order
+) -> tuple[ChannelTest, ...]:
     """Tell a test alert and its end through every channel, or one, whatever they take; say what became of each."""
     chosen = [channel for channel in alerting.channels if only is None or channel.name == only]
-    return tuple(_tried(channel, alerting.timeout, clock, actor) for channel in chosen)
+    return together([partial(_tried, channel, alerting.timeout, clock, actor) for channel in chosen])
 
 
 def _tried(channel: Channel, timeout: timedelta, clock: Clock, actor: str) -> ChannelTest:

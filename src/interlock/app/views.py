@@ -160,11 +160,15 @@ class CompletedView(RunView, frozen=True, kw_only=True, rename="camel"):
 
 
 class SlotView(View, frozen=True, kw_only=True, rename="camel"):
-    """How a slot stands. `ready`: its latest verdict says so and is still fresh; `asked`: there is a verdict at all."""
+    """How a slot stands. `ready`: its latest verdict says so and is still fresh; `asked`: there is a verdict at all.
+
+    `mode` is `live` or `shadow`: that of its latest run, or what the files say where there is none.
+    """
 
     pipeline_id: str
     schedule_id: str
     date: str
+    mode: str
     ready: bool
     asked: bool
     blocking: tuple[str, ...]
@@ -196,14 +200,15 @@ class StatusView(View, frozen=True, kw_only=True, rename="camel"):
 
     `readiness` is the latest verdict as it counts now: READY, NOT_READY, or UNKNOWN when there is none; `decision` is that
     verdict with its traits, `readiness_at` when it was given. `slots` are the current slot of each schedule and those
-    whose run has not ended. `problems` is not empty when the pipeline's file or its records cannot be read; `trouble` says
-    in one word which: `file`, `records`, or `removed` when no file defines it any more.
+    whose run has not ended. `mode` is `live` or `shadow`, as the files say now. `problems` is not empty when the pipeline's
+    file or records cannot be read; `trouble` says in one word which: `file`, `records`, or `removed` when no file has it.
     """
 
     pipeline_id: str
     archetype: str
     tier: int
     trigger_type: str | None
+    mode: str | None
     readiness: str
     readiness_at: datetime | None
     decision: ReadinessView | None

@@ -27,7 +27,7 @@ def wakes_at(run: Run, now: datetime, longest: timedelta = LONGEST) -> datetime 
     """
     if run.wake_at is None or not _may_be_late(run):
         return run.due_at
-    lazy = max(run.wake_at, min(now + _pause(run, now), max(run.wake_at, now + longest)))
+    lazy = max(run.wake_at, now + min(_pause(run, now), longest))
     # Whatever else is due is due on time.
     others = replace(run, wake_at=None).due_at
     return lazy if others is None else min(lazy, others)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import UNSET, Struct, UnsetType, convert, field
+from msgspec import UNSET, Struct, UnsetType, field
 
+from interlock import reading
 from interlock.errors import InterlockError
 from interlock.stores.dynamodb.items import Item
 
@@ -46,7 +47,7 @@ def read(raw: Mapping[str, Any]) -> Record:
         Malformed: it is none.
     """
     try:
-        found = convert(raw, _Record)
+        found = reading.value(raw, _Record)
         keys = found.change.keys
         new = found.change.new_image
         return Record(

@@ -52,9 +52,12 @@ class _TimeUp(BaseException):
     """Ends what is under way, past all that handles errors of its own."""
 
 
-def at_the_counter(work: Interlock) -> Interlock:
-    """Return a project at work as it is for those who only take requests: the wishes of runs are left to others."""
-    return cast("Interlock", _Counter(work))
+def at_the_counter(work: Interlock, patience: timedelta = PATIENCE) -> Interlock:
+    """Return a project at work as it is for those who only take requests: the wishes of runs are left to others.
+
+    `patience` is how long a request waits for them; where nobody hears the answer, it is none.
+    """
+    return cast("Interlock", _Counter(work, patience))
 
 
 @contextmanager
@@ -90,9 +93,9 @@ def _ring(_number: int, _frame: object) -> None:
 class _Counter:
     """A project at work, all its own but for what the state machine does for its runs."""
 
-    def __init__(self, work: Interlock) -> None:
+    def __init__(self, work: Interlock, patience: timedelta) -> None:
         self._work = work
-        self.patience = PATIENCE
+        self.patience = patience
         self.afterwards = _Nobody()
         self.hands = work.hands._replace(
             store=_Leaving(work.kernel, work.store.telemetry), trigger_for=_started_elsewhere(work.hands.trigger_for)

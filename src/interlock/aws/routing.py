@@ -71,11 +71,11 @@ class Router(NamedTuple):
             return  # its history was removed meanwhile
         if opened and not self._is_over(run):
             self.machines.start(key)
-        parked = self.parking.find(key.run_id)
-        if parked is not None and parked.seen < run.version:
-            # First the wake: cut short in between, it is repeated, which is harmless.
-            self.machines.wake(parked.token)
-            self.parking.clear(key.run_id, parked)
+        for parked in self.parking.find(key.run_id):
+            if parked.seen < run.version:
+                # First the wake: cut short in between, it is repeated, which is harmless.
+                self.machines.wake(parked.token)
+                self.parking.clear(key.run_id, parked)
 
     def _is_over(self, run: Run) -> bool:
         """Say whether nothing is left to do: its record came very late, or it was copied here with its history."""

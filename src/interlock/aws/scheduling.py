@@ -153,8 +153,7 @@ class Clockwork(NamedTuple):
 
     def _is_looked_after(self, key: RunKey, now: datetime) -> bool:
         """Say whether an execution slept or was to wake just now, or may be in the middle of what takes its time."""
-        parked = self.parking.find(key.run_id)
-        if parked is not None and abs(parked.until - now) <= LEFT:
+        if any(abs(parked.until - now) <= LEFT for parked in self.parking.find(key.run_id)):
             return True
         run = self.hands.store.run(key)
         if run is None or (run.due_at is not None and run.due_at <= now - self.late - LEFT):

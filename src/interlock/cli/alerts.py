@@ -95,7 +95,7 @@ def show_command(ctx: click.Context, alert_id: str, *, as_json: bool) -> None:
 
     \b
     Examples:
-      interlock alerts show run_failed/example:daily:2026-03-07:1/1
+      interlock alerts show run_failed/example:daily:2026-03-07:1
     """
     shown = ask(ctx, AlertOf(alert_id=alert_id))
     if as_json:
@@ -136,7 +136,7 @@ def explain_command(ctx: click.Context, alert_id: str, *, as_json: bool) -> None
 
     \b
     Examples:
-      interlock alerts explain run_failed/example:daily:2026-03-07:1/1
+      interlock alerts explain run_failed/example:daily:2026-03-07:1
     """
     why = ask(ctx, AlertWhy(alert_id=alert_id))
     if as_json:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import yaml
 
+from interlock import reading
 from interlock.config.build import World, build_pipeline
 from interlock.config.build_shelf import shelved_of
 from interlock.config.checks import Checks
@@ -76,7 +76,7 @@ class Draft:
             {one.name: shelved_of(one) for one in project.archetypes.values()},
             project.calendars,
         )
-        build_pipeline(msgspec.convert(plain(source.raw), PipelineFile), source, world)
+        build_pipeline(reading.value(plain(source.raw), PipelineFile), source, world)
         return tuple(sorted(set(source.problems)))
 
     def write(self, path: Path) -> None:

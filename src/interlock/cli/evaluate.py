@@ -11,6 +11,7 @@ from interlock.cli.context import json_option, pipeline_argument
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, faint, plain, say, strong, styled
 from interlock.cli.parameters import schedule_option
+from interlock.cli.progress import patience
 
 
 @click.command()
@@ -30,7 +31,8 @@ def command(ctx: click.Context, pipeline: str, schedule: str | None, period: str
       interlock evaluate example
       interlock evaluate example --json | jq .blocking
     """
-    view = ask(ctx, Evaluate(pipeline_id=pipeline, schedule=schedule, date=period))
+    with patience(f"asking the traits of {pipeline}", quiet=as_json):
+        view = ask(ctx, Evaluate(pipeline_id=pipeline, schedule=schedule, date=period))
     if as_json:
         emit_json("Readiness", view)
     else:

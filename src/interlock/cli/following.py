@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 import click
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FIRST_LOOK: Final = timedelta(milliseconds=200)
 LOOK_GROWTH: Final = 1.5
 SLOWEST_LOOK: Final = timedelta(seconds=2)
+TELLING: Final = "telling the channels of the alert, and those who subscribe"
 OUT_OF_SIGHT: Final = timedelta(minutes=2)
 """How long a server may be out of reach before the following ends. The job goes on."""
 
@@ -53,7 +55,8 @@ def driven_by(work: Interlock, key: RunKey, *, wait: bool, timeout: timedelta | 
     until = None if timeout is None else work.clock.now() + timeout
     with patience(f"asking the traits of {key.slot.pipeline}", quiet=quiet) as waiting:
         progress = Progress(waiting, quiet=quiet)
-        driver = Driver(work.hands, SystemPacer(work.clock), on_change=progress.changed)
+        aside = partial(patience, TELLING, quiet=quiet)
+        driver = Driver(work.hands, SystemPacer(work.clock), on_change=progress.changed, telling=aside)
         driven = driver.drive(key, wait=wait, until=until)
     with contextlib.suppress(InterlockError, OSError):  # housekeeping must not change the answer
         tidy_jobs(work, key.slot.pipeline)

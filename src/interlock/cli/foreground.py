@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from interlock.app.callbacks import Report, complete
 from interlock.app.hands import job_of
 from interlock.app.views import run_view
 from interlock.cli.exits import Exit, Leave
-from interlock.cli.following import Followed, ending, exit_of_run
+from interlock.cli.following import TELLING, Followed, ending, exit_of_run
 from interlock.cli.output import moment, tell
 from interlock.cli.progress import patience
 from interlock.cli.staging import signals, watched
@@ -124,7 +125,7 @@ class Play:
                 tell(f"interlock: {standing_words(driven)}; waiting until {moment(until)}")
                 said = True
             self._pacer.until(min(now + _LOOK, until))
-            Driver(self._place.hands, self._pacer).catch_up(self._place.key)
+            self._driver().catch_up(self._place.key)
             driven = self._driven()
         if self._stage.began:
             return None
@@ -144,7 +145,10 @@ class Play:
         raise Leave(code, f"{standing_words(driven)}. The command was not run")
 
     def _driven(self) -> Driven:
-        return Driver(self._place.hands, self._pacer).drive(self._place.key, wait=False)
+        return self._driver().drive(self._place.key, wait=False)
+
+    def _driver(self) -> Driver:
+        return Driver(self._place.hands, self._pacer, telling=partial(patience, TELLING, quiet=not watched()))
 
     def _hold(self) -> None:
         # A watcher goes on judging the run that is left behind. It must not let it through: only this command may start.
@@ -156,18 +160,24 @@ class Play:
         for left in reversed(range(_TRIES)):
             try:
                 complete(self._place.key, report, self._work.store, self._work.clock.now())
-                Driver(self._place.hands, self._pacer).catch_up(self._place.key)
+                self._driver().catch_up(self._place.key)
             except (StoreUnavailable, Contention) as exc:
-                if not left:
-                    tell(
-                        f"interlock: the command ended with {shell_status(code)}, and that could not be recorded: {exc}"
-                    )
+                # Whoever asks this process to go does not wait for a store that may never come back.
+                if not left or self._stage.hurried:
+                    self._unrecorded(code, exc)
+                    return
                 self._pacer.until(self._work.clock.now() + _LOOK)
             except InterlockError as exc:
-                tell(f"interlock: the command ended with {shell_status(code)}, and that could not be recorded: {exc}")
+                self._unrecorded(code, exc)
                 return
             else:
                 return
+
+    def _unrecorded(self, code: int, error: InterlockError) -> None:
+        word = "failed" if code else "success"
+        by_hand = f"interlock complete {self._place.key} --status {word}"
+        what = f"the command ended with {shell_status(code)}, and that could not be recorded"
+        tell(f"interlock: {what}: {error}. Once the store can be used again: {by_hand}")
 
     # ------------------------------------------------------------ shadow
 

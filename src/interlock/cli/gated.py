@@ -169,7 +169,7 @@ class GatedPlay:
                 self._client.ask(request)
             except PASSING as exc:
                 now = self._clock.now()
-                if now >= until:
+                if now >= until or self._stage.hurried:
                     tell(f"interlock: {what} could not be reported: {exc}. {_by_hand(gate, end)}")
                     return
                 if not said and watched():

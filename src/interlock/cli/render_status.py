@@ -7,7 +7,9 @@ from datetime import datetime
 from interlock.app.views import ReadinessView, RunView, StatusView, TraitView, VerifyingView, WindowView
 from interlock.app.watch_views import MemberView
 from interlock.cli.output import faint, moment, plain, span, strong, styled, table
+from interlock.core.pipelines import Mode
 
+_SHADOW = "in shadow mode: nothing of it is done"
 _HEADERS = ("PIPELINE", "READINESS", "SLOT", "RUN", "ATTEMPT", "ARCHETYPE", "TIER", "")
 
 
@@ -58,6 +60,8 @@ def chief_slot(view: StatusView, at: datetime) -> WindowView | None:
 
 def _notes(view: StatusView, chief: WindowView | None, at: datetime) -> list[str]:
     notes = [plain(problem) for problem in view.problems[:1]]
+    if view.mode == Mode.SHADOW:
+        notes.append(_SHADOW)
     for slot in view.slots:
         where = "" if slot is chief else f"{slot.schedule_id} {slot.date}: "
         notes += [f"{where}{said}" for said in (slot.excluded, slot.overdue) if said]
@@ -84,6 +88,8 @@ def sheet(view: StatusView, at: datetime) -> str:
     if view.archetype:
         tier = f"  tier {view.tier}" if view.tier else ""
         lines.append(f"archetype {view.archetype}{tier}  trigger {view.trigger_type or 'none: it is only evaluated'}")
+    if view.mode == Mode.SHADOW:
+        lines.append(f"{_SHADOW}. What it would have done: interlock shadow report {view.pipeline_id}")
     lines += [f"problem: {plain(problem)}" for problem in view.problems]
     if view.slots:
         lines += ["", strong("slots"), *(line for slot in view.slots for line in _slot(slot))]
@@ -165,6 +171,9 @@ def remark(run: RunView) -> str:
         return f"its work is being checked{unsure_words(run.verifying)}"
     if run.failure_message or run.failure_category:
         return f"{run.failure_category or 'failed'}: {plain(run.failure_message)}".rstrip(": ")
-    if run.status == "PENDING" and run.blocking:
-        return f"blocked by {', '.join(run.blocking)}"
+    blocked = f"blocked by {', '.join(run.blocking)}" if run.blocking else ""
+    if run.status == "PENDING" and blocked:
+        return blocked
+    if run.status == "CANCELLED":
+        return f"nothing was started{', ' if blocked else ''}{blocked}"
     return f"forced by {plain(run.override)}" if run.override else ""

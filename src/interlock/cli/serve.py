@@ -19,6 +19,7 @@ from interlock.cli.loglines import Lines, log_format_option, log_lines, tell_adv
 from interlock.cli.output import tell
 from interlock.cli.parameters import duration
 from interlock.config.settings import Settings
+from interlock.core.times import format_duration
 from interlock.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -130,9 +131,8 @@ def _leave(ctx: click.Context, ended: Ended, signals: _Signals, grace: timedelta
         code, words = Exit.UNDECIDED, f"the {ended.died} died, and the process with it: start it again"
     else:
         code = Exit.INTERRUPTED if signals.last == signal.SIGINT else Exit.TERMINATED
-        words = f"not everything ended within {grace}; what was acknowledged is kept, and the rest is done again"
-        if signals.hurried:
-            words = "told twice to stop; what was acknowledged is kept, and the rest is done again"
+        why = "told twice to stop" if signals.hurried else f"not everything ended within {format_duration(grace)}"
+        words = f"{why}; what was acknowledged is kept, and the rest is done again"
     # What hangs may hang in a thread that Python itself would wait for.
     mapped = ctx.find_root().meta.get("interlock.exits", {}).get(int(code), int(code))
     last = threading.Timer(1.0 if signals.hurried else LAST, os._exit, (mapped,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,10 @@ PASSED_ON: Final = (
     signal.SIGQUIT,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGTSTP,
+    signal.SIGCONT,
 )
+_HARMLESS: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP, signal.SIGCONT)
 
 
 def watched() -> bool:
@@ -33,7 +37,10 @@ def signals(stage: Stage) -> Iterator[None]:
     from interlock.cli.main import Terminated
 
     def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the shape of a signal handler)
-        if stage.pass_on(number) or number in (signal.SIGUSR1, signal.SIGUSR2):
+        taken = stage.pass_on(number)
+        if number == signal.SIGTSTP:
+            os.kill(os.getpid(), signal.SIGSTOP)  # as it would have without a handler
+        if taken or number in _HARMLESS:
             return
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 

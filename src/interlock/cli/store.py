@@ -16,6 +16,7 @@ from interlock.cli.asking import require_here
 from interlock.cli.context import json_option, project_root
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, plain, say, strong, tell
+from interlock.cli.progress import patience
 from interlock.config.settings import Settings
 from interlock.errors import StoreEmpty
 from interlock.plugins import PROVIDERS, available
@@ -101,8 +102,9 @@ def check(ctx: click.Context, *, repair: bool, as_json: bool) -> None:
     """
     require_here(ctx)
     project = _project(ctx)
-    repaired = _repaired(project) if repair else 0
-    view = _checked(project, repaired)
+    with patience("verifying every row of the store", quiet=as_json):
+        repaired = _repaired(project) if repair else 0
+        view = _checked(project, repaired)
     if as_json:
         emit_json("StoreCheck", view)
     else:
@@ -144,7 +146,7 @@ def export(ctx: click.Context, place: str, *, live: bool, skip_unreadable: bool)
             exported_at=now.isoformat(timespec="seconds"),
             live=live,
         )
-        with to_write(place) as sink:
+        with to_write(place) as sink, patience("exporting every row of the store"):
             trailer = export_to(kernel, sink, header, now, skip_unreadable=skip_unreadable)
     tell(f"exported {trailer.count} rows of {project.settings.provider}: {trailer.digest}")
     if trailer.unreadable:
@@ -173,7 +175,8 @@ def import_command(ctx: click.Context, file: str, origin: str, *, accept_missing
 
     project = _project(ctx)
     terms = Terms(project.root.name, origin, accept_missing, SystemClock().now().replace(microsecond=0))
-    with to_read(file) as source, closing(_opened(project)) as kernel:
+    words = "importing: the export is verified, then written, and then the store is verified"
+    with to_read(file) as source, closing(_opened(project)) as kernel, patience(words):
         done = import_from(kernel, source, "stdin" if file == STREAM else file, terms)
     tell(f"imported {done.count} rows into {project.settings.provider} and verified them: {done}")
 
@@ -233,7 +236,7 @@ def _move(project: Project, target: str) -> None:
     plan = Plan(here, target, now, partial(settle.wait, _SETTLED * LOOK.total_seconds()))
     with closing(_opened(project)) as source:
         refuse_at_work(source, now, socket.gethostname(), f"cannot move the store to {target}")
-        with closing(_opened(there)) as into:
+        with closing(_opened(there)) as into, patience(f"moving every row from {here} to {target}, and verifying them"):
             done = move(source, into, plan)
     tell(f"moved {done.count} rows from {here} to {target} and verified them: {done}")
     tell(f"The store of {here} is kept as it was, and closed. Now put this line into {project.file}:")
@@ -257,7 +260,8 @@ def _bring_up_to_date(project: Project) -> None:
 
     with closing(_opened(project)) as kernel:
         found = behind(kernel, Migratable)  # type: ignore[type-abstract]  # a protocol, asked for at run time
-        done = () if found is None else found.migrate()
+        with patience("bringing the store up to date"):
+            done = () if found is None else found.migrate()
     for name in done:
         say(f"done  {name}")
     if not done:

@@ -13,6 +13,7 @@ from interlock.cli.asking import require_here
 from interlock.cli.context import project_root
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.output import emit_json, say, tell
+from interlock.cli.progress import patience
 from interlock.config.settings import Settings
 from interlock.errors import ConfigError, Problem
 from interlock.plugins import shadowing
@@ -47,8 +48,9 @@ def command(ctx: click.Context, form: str, *, as_json: bool) -> None:
     problems: tuple[Problem, ...] = ()
     root = project_root(ctx)
     try:
-        # Afresh: what was remembered of a file is for commands in a hurry.
-        project = load_project(root, settings=replace(Settings.of(os.environ), no_cache=True))
+        with patience("reading every file of the project", quiet=form != "text"):
+            # Afresh: what was remembered of a file is for commands in a hurry.
+            project = load_project(root, settings=replace(Settings.of(os.environ), no_cache=True))
     except ConfigError as exc:
         if not exc.problems:
             raise

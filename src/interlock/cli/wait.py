@@ -15,6 +15,7 @@ from interlock.cli.exits import Exit, Leave
 from interlock.cli.following import OUT_OF_SIGHT, ending, exit_of_end, has_ended
 from interlock.cli.output import faint, say, span, styled, tell
 from interlock.cli.parameters import duration, schedule_option
+from interlock.core.pipelines import Mode
 from interlock.core.runs import STARTED
 from interlock.errors import ServerUnavailable
 
@@ -67,7 +68,7 @@ def command(
 
     The slot is chosen once, when the waiting begins. It is `ready` when its latest verdict says so and is still fresh, or
     its job was let through. Leaves with 0 then, 4 when its run failed for good, 6 when the time is over, 9 when it was given
-    up or cancelled.
+    up or cancelled, or is `completed` in shadow mode only: nothing was started.
 
     \b
     Examples:
@@ -140,12 +141,15 @@ def _sight(found: SlotView | None, aim: Aim) -> Sight:
         return Sight("the server cannot be reached")
     if aim is Aim.READY:
         return _ready(found)
-    return Sight("it has no run yet") if found.run is None else _completed(found.run)
+    return Sight("it has no run yet") if found.run is None else _completed(found.run, found.mode)
 
 
-def _completed(run: RunView) -> Sight:
+def _completed(run: RunView, mode: str) -> Sight:
     if has_ended(run):
-        return Sight(f"{styled(run.status)}  {ending(run)}", exit_of_end(run))
+        code = exit_of_end(run)
+        if mode == Mode.SHADOW and code is Exit.DONE:
+            return Sight(f"{run.run_id} would have completed: in shadow mode nothing of it was done", Exit.REFUSED)
+        return Sight(f"{styled(run.status)}  {ending(run)}", code)
     words = f"{run.run_id} is {run.status}"
     return Sight(f"{words}, in doubt: {run.doubt}" if run.doubt else words)
 

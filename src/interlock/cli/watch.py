@@ -17,6 +17,7 @@ from interlock.cli.loglines import log_format_option, log_lines, tell_advice
 from interlock.cli.output import tell
 from interlock.cli.parameters import duration
 from interlock.config.settings import Settings
+from interlock.core.times import format_duration
 
 if TYPE_CHECKING:
     from interlock.runtime.watching import Watching
@@ -38,7 +39,8 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelt
     """Watch the project: open its slots by their schedules, judge them, start jobs and follow them to their ends.
 
     Several watchers on one store share the work. Files that change are read again; SIGHUP reads them at once. SIGTERM and
-    Ctrl-C let what is under way end, and leave with 0; what was not begun is done by the next watcher.
+    Ctrl-C let what is under way end, and leave with 0; a second one does not wait. What was not begun is done by the next
+    watcher.
 
     \b
     Examples:
@@ -66,9 +68,8 @@ def command(ctx: click.Context, *, once: bool, until_idle: bool, grace: timedelt
         drained = watching.drain(grace)
     if not drained:
         code = Exit.INTERRUPTED if signals.last == signal.SIGINT else Exit.TERMINATED
-        raise Leave(
-            code, f"not everything ended within {grace}; what was acknowledged is kept, and the rest is done again"
-        )
+        why = "told twice to stop" if signals.hurried else f"not everything ended within {format_duration(grace)}"
+        raise Leave(code, f"{why}; what was acknowledged is kept, and the rest is done again")
     if signals.last:
         tell("stopped; nothing is left half done")
 
@@ -79,11 +80,15 @@ class _Signals:
     def __init__(self, watching: Watching) -> None:
         self._watching = watching
         self.last = 0
+        self.hurried = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  (the shape of a signal's handler)
+        if self.last:
+            self.hurried = True
+            self._watching.hurry()
         self.last = number
         self._watching.stop()
 

@@ -324,6 +324,7 @@ def is_loopback(endpoint: str) -> bool:
 def _create(session: Session, service: str, options: AwsOptions, seconds: int) -> Any:
     from botocore.config import Config
 
+    from interlock.clients.aws_answers import look_at_answers
     from interlock.clients.aws_connections import one_for_each_request
 
     local = is_loopback(options.endpoint)
@@ -345,6 +346,7 @@ def _create(session: Session, service: str, options: AwsOptions, seconds: int) -
         **given,
     )
     one_for_each_request(client)
+    look_at_answers(client)
     return client
 
 

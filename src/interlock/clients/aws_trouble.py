@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from interlock.clients.aws_outcomes import (
     DENIED,
@@ -31,6 +32,7 @@ _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aws.NoCredentialsError, "give this process a role, a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     (aws.PartialCredentialsError, "give this process both parts of its credentials"),
     (aws.SSOError, "log in again: aws sso login"),
+    (ResponseParserError, "a proxy may have given it: look at HTTPS_PROXY and NO_PROXY"),
 )
 
 

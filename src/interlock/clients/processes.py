@@ -24,6 +24,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from interlock import reading
 from interlock.clients import supervisor
 from interlock.clients.texts import cleaned, redacted
 from interlock.core.documents import Document
@@ -87,7 +88,7 @@ class SupervisedJobs:
         except OSError as exc:
             raise TriggerError(f"the job could not be started: {exc}", started=False) from exc
         if "begun" in said:
-            return self._handle(place, msgspec.convert(said["begun"], _Begun))
+            return self._handle(place, reading.value(said["begun"], _Begun))
         found = self._settle(place, max(deadline, monotonic() + 1))
         if isinstance(found, JobHandle):
             return found
@@ -295,7 +296,7 @@ def _is_held(path: Path) -> bool:
 
 def _outcome(place: Path) -> _Outcome | None:
     try:
-        return msgspec.json.decode((place / supervisor.OUTCOME).read_bytes(), type=_Outcome)
+        return reading.parsed((place / supervisor.OUTCOME).read_bytes(), _Outcome)
     except FileNotFoundError:
         return None
 
@@ -305,7 +306,7 @@ def _read_begun(place: Path) -> _Begun | None:
         data = (place / supervisor.BEGUN).read_bytes()
     except FileNotFoundError:
         return None
-    return msgspec.json.decode(data, type=_Begun) if data else _Begun()
+    return reading.parsed(data, _Begun) if data else _Begun()
 
 
 def _unwatched(begun: _Begun | None) -> JobReport:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from interlock import reading
 from interlock.codec.documents import document, mapping
 from interlock.core.documents import Document
 from interlock.core.periods import Period
@@ -32,11 +32,6 @@ def _decoded(kind: type, data: object) -> object:
     raise ValueError(f"expected {kind.__name__}, got {type(data).__name__}")
 
 
-# Let one thread alone read the first value of a type: two at once, and msgspec 0.22 breaks the process.
-_learning: Final = threading.RLock()
-_learnt: Final[set[object]] = set()
-
-
 _encoder = msgspec.json.Encoder(enc_hook=_encoded, order="sorted")
 
 
@@ -56,13 +51,7 @@ def from_builtins(data: object, kind: type[T]) -> T:
     Raises:
         ValueError: the data is not such a value.
     """
-    if kind in _learnt:
-        return msgspec.convert(data, kind, dec_hook=_decoded)
-    with _learning:
-        try:
-            return msgspec.convert(data, kind, dec_hook=_decoded)
-        finally:
-            _learnt.add(kind)
+    return reading.value(data, kind, hook=_decoded)
 
 
 def from_json(text: bytes | str, kind: type[T]) -> T:
@@ -71,13 +60,7 @@ def from_json(text: bytes | str, kind: type[T]) -> T:
     Raises:
         ValueError: the text is not such a value.
     """
-    if kind in _learnt:
-        return msgspec.json.decode(text, type=kind, dec_hook=_decoded)
-    with _learning:
-        try:
-            return msgspec.json.decode(text, type=kind, dec_hook=_decoded)
-        finally:
-            _learnt.add(kind)
+    return reading.parsed(text, kind, hook=_decoded)
 
 
 def digest(spec: PipelineSpec) -> str:

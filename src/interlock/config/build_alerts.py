@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.codec.documents import document
 from interlock.config import values
 from interlock.config.checks import Checks
@@ -190,11 +190,11 @@ def _plain(entry: dict[str, Any], path: Steps, source: Source, checks: Checks) -
 def _common(entry: dict[str, Any], kind: Any, path: Steps, source: Source) -> Any:
     given = {key: value for key, value in entry.items() if key in _OWN[kind]}
     try:
-        return msgspec.convert(given, kind)
+        return reading.value(given, kind)
     except msgspec.ValidationError:
         left, found = violations(given, kind)
         _tell(found, path, source)
-        return None if left is None else msgspec.convert(left, kind)
+        return None if left is None else reading.value(left, kind)
 
 
 def _tell(found: list[Violation], path: Steps, source: Source) -> None:

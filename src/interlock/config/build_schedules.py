@@ -17,10 +17,14 @@ from interlock.config.source import Source
 from interlock.config.values import Refused, meant
 from interlock.core.calendars import DaySet
 from interlock.core.ids import DEFAULT_SCHEDULE, ScheduleName
+from interlock.core.periods import Period
 from interlock.core.pipelines import Deadline, ExclusionSpec, MissedPolicy, OverlapPolicy, ScheduleSpec
+from interlock.core.schedules import exclusion
 
 _NO_EXCLUSIONS: Final = ExclusionSpec()
 _NO_DAYS: Final = DaysEntry()
+_NO_DAY: Final = DaySet()
+_NEVER: Final = "nothing of this pipeline would ever start"
 _NOT_SAID: Final = EvaluationEntry()
 _NO_DEADLINE: Final = Deadline()
 
@@ -128,18 +132,39 @@ def build_exclusions(
     file: PipelineFile, source: Source, calendars: Mapping[str, DaySet], broken: frozenset[str]
 ) -> ExclusionSpec | None:
     """Resolve the days on which a pipeline starts nothing; None when a calendar of it is broken: fail closed."""
-    plain = file.include == _NO_DAYS
-    if plain and file.exclusions == _NO_DAYS:
+    if file.include is UNSET and file.exclusions == _NO_DAYS:
         return _NO_EXCLUSIONS
-    if plain and file.exclusions.calendar is UNSET:
+    if file.include is UNSET and file.exclusions.calendar is UNSET:
         with suppress(Refused):
-            return _plain_days(file.exclusions)
+            return _some_left(_plain_days(file.exclusions), source)
     shelf = _Shelf(calendars, broken, source)
     excluded = shelf.days(file.exclusions, "exclusions")
-    included = None if plain else shelf.days(file.include, "include")
+    included = None if file.include is UNSET else shelf.days(file.include, "include")
     if not shelf.whole:
         return None
-    return ExclusionSpec(weekdays=excluded.weekdays, dates=excluded.dates, calendars=excluded.union, include=included)
+    days = ExclusionSpec(weekdays=excluded.weekdays, dates=excluded.dates, calendars=excluded.union, include=included)
+    return _some_left(days, source)
+
+
+def _some_left(days: ExclusionSpec, source: Source) -> ExclusionSpec:
+    """Refuse days of which none is left: nothing would ever start, and nobody would be told of it."""
+    asked = days.include
+    if source.problems:
+        return days
+    if asked == _NO_DAY:
+        hint = "add days, dates or a calendar, or remove the key"
+        source.fail(("include",), f"include names no day: {_NEVER}", hint, "missing-key", on_key=True)
+    elif _none_is_left(days):
+        hint = "to open no slots, say watch: {enabled: false}"
+        source.fail(("exclusions",), f"exclusions leave no day: {_NEVER}", hint, "conflict", on_key=True)
+    return days
+
+
+def _none_is_left(days: ExclusionSpec) -> bool:
+    asked, excluded = days.include, set(days.weekdays)
+    if asked is None or asked.union:  # what calendars have depends on the year
+        return len(excluded) == len(values.WEEKDAYS)
+    return excluded.issuperset(asked.weekdays) and all(exclusion(days, Period.of_day(day)) for day in asked.dates)
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from interlock import reading
 from interlock.codec.documents import document, mapping
 from interlock.config import values
 from interlock.config.schema import ArchetypeFile, RuleEntry, TraitDefinitionEntry
@@ -157,7 +158,7 @@ def shaped(source: Source, data: Any, kind: type[Any]) -> Any:
     if left is None:
         return None
     try:
-        return msgspec.convert(left, kind)
+        return reading.value(left, kind)
     except msgspec.ValidationError as exc:
         if not found:
             source.fail((), str(exc))

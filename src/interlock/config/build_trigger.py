@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.codec.documents import document
 from interlock.config import values
 from interlock.config.build_retry import build_retry
@@ -134,12 +134,12 @@ def _common(entry: dict[str, Any], source: Source) -> TriggerEntry | None:
     if len(given) == 1 and isinstance(given["type"], str):
         return TriggerEntry(type=given["type"])
     try:
-        return msgspec.convert(given, TriggerEntry)
+        return reading.value(given, TriggerEntry)
     except msgspec.ValidationError:
         left, found = violations(given, TriggerEntry)
         for one in found:
             _fail(source, ("trigger", *one.path), one)
-        return msgspec.convert(left, TriggerEntry) if left else None
+        return reading.value(left, TriggerEntry) if left else None
 
 
 def _span(value: int | str | UnsetType, allowed: Range, key: str, source: Source) -> timedelta | None:

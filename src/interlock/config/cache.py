@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
+from interlock import reading
 from interlock.config.schema import ArchetypeFile, CalendarFile, PipelineFile
 from interlock.config.schema_project import ProjectFile
 from interlock.config.source import Stamp
@@ -43,8 +44,8 @@ class _Disk(msgspec.Struct, frozen=True, array_like=True):
     entries: dict[str, Entry]
 
 
-_DISK: Final = msgspec.msgpack.Decoder(_Disk)
-_DECODERS: Final = {kind: msgspec.msgpack.Decoder(shape) for kind, shape in KINDS.items()}
+_DISK: Final = msgspec.msgpack.Decoder(reading.learnt(_Disk))
+_DECODERS: Final = {kind: msgspec.msgpack.Decoder(reading.learnt(shape)) for kind, shape in KINDS.items()}
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.config.project import ProjectSettings
 from interlock.config.shape import Path as Steps
 from interlock.config.shape import Violation, convert_error, violations
@@ -143,7 +143,7 @@ class Checks:
         """Return everything wrong with the configuration of a plugin that exists."""
         plugin = self.plugin(kind, name)
         try:
-            msgspec.convert(config, plugin.shape)
+            reading.value(config, plugin.shape)
         except ValueError as exc:
             found = violations(config, plugin.shape)[1]
             if not found:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar, overload
 
 import msgspec
 
+from interlock import reading
 from interlock.config.build import World, build_pipeline
 from interlock.config.build_calendars import build_calendar, compose
 from interlock.config.build_project import build_settings
@@ -135,7 +136,7 @@ class _Loader:
 
         assert source.raw is not None  # noqa: S101  (for the type checker: read has just said so)
         try:
-            return msgspec.convert(plain(source.raw), KINDS[kind])
+            return reading.value(plain(source.raw), KINDS[kind])
         except (Doubt, msgspec.ValidationError):
             source.findings()
             data = set_other_stores_aside(source) if kind == "project" else source.data
@@ -229,8 +230,8 @@ def _blame(read: _Read, world: World) -> None:
         read.source.fail(("archetype",), message, "see the problems of the archetype's own file", "blocked")
         return
     for key, days in (("exclusions", read.said.exclusions), ("include", read.said.include)):
-        names = (days.calendar,) if isinstance(days.calendar, str) else days.calendar or ()
-        for name in names:
+        named = days and days.calendar
+        for name in (named,) if isinstance(named, str) else named or ():
             if name in world.broken_calendars:
                 message = f"its calendar {name!r} cannot be used"
                 read.source.fail((key, "calendar"), message, "see the problems of the calendar's own file", "blocked")

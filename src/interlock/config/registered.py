@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.clients.redaction import MASK, said_of
 from interlock.codec.documents import canonical
 from interlock.config.build import World, build_pipeline
@@ -130,7 +130,7 @@ class Builder:
         """Build one pipeline. Nothing is raised for what is wrong with it."""
         source = _Told(name, document)
         try:
-            said = msgspec.convert(document, PipelineFile)
+            said = reading.value(document, PipelineFile)
         except msgspec.ValidationError:
             said = shaped(source, document, PipelineFile)
         spec = None

@@ -219,7 +219,7 @@ class PipelineFile(_File, frozen=True, kw_only=True):
     sla: SlaEntry = SlaEntry()
     watch: WatchEntry = WatchEntry()
     schedules: tuple[ScheduleEntry, ...] = ()
-    include: Annotated[DaysEntry, Meta(description="There are slots on these days only.")] = DaysEntry()
+    include: Annotated[DaysEntry, Meta(description="There are slots on these days only.")] | UnsetType = UNSET
     exclusions: Annotated[DaysEntry, Meta(description="Nothing new starts on these days.")] = DaysEntry()
     cascade: CascadeEntry = CascadeEntry()
     owner: Annotated[str, Meta(max_length=200, description="Who is told, and whom alerts can be routed by.")] = ""

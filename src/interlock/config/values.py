@@ -56,6 +56,26 @@ CALL: Final = Range(timedelta(milliseconds=100), timedelta(minutes=10))
 HISTORY: Final = Range(_DAY, timedelta(days=3650))
 RETENTION: Final = Range(timedelta(minutes=1), timedelta(days=3650))
 
+_CRON_SHORT: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_CRON_FIELDS: Final = {
+    "minute": "minutes are 0 to 59",
+    "hour": "hours are 0 to 23",
+    "day-of-month": "days are 1 to 31, L or LW, and one of the months has to have the day",
+    "month": "months are 1 to 12 or JAN to DEC",
+    "day-of-week": "days of the week are 0 to 7 or SUN to SAT, with #2 for the second and L for the last of a month",
+}
+_BAD_FIELD: Final = re.compile(r"\(Bad ([a-z-]+)\)\Z")
+
+# A machine's own zone, and forms of the database that count leap seconds or are not everywhere.
+_LOCAL_ZONE: Final = re.compile(r"localtime|posixrules|Factory|(?:posix|right|SystemV)/.*")
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _WEEKDAY: Final = {form: number for number, day in enumerate(WEEKDAYS) for form in (day.lower(), day[:3].lower())}
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -139,9 +159,15 @@ def cron(text: str) -> str:
     try:
         parse_cron(text)
     except ValueError as exc:
-        hint = "write '0 6 * * *' instead" if text.startswith("@") else ""
-        raise Refused(str(exc), hint) from None
+        raise Refused(str(exc), _cron_hint(text, str(exc))) from None
     return text
+
+
+def _cron_hint(text: str, said: str) -> str:
+    if text in _CRON_SHORT:
+        return f"write {_CRON_SHORT[text]!r} instead"
+    bad = _BAD_FIELD.search(said)
+    return _CRON_FIELDS.get(bad[1], "") if bad else ""
 
 
 @lru_cache(maxsize=4096)
@@ -167,17 +193,20 @@ def weekday(text: str) -> int:
 @lru_cache(maxsize=1024)
 def timezone(text: str) -> str:
     """Check the name of an IANA time zone."""
+    expected = "expected an IANA name such as Europe/Berlin"
+    if _LOCAL_ZONE.fullmatch(text):
+        raise Refused(f"{text!r} is not the same on every machine ({expected})", _nearest_zone(text))
     try:
         zone(text)
     except ValueError as exc:
-        raise Refused(f"{exc} (expected an IANA name such as Europe/Berlin)", _nearest_zone(text)) from None
+        raise Refused(f"{exc} ({expected})", _nearest_zone(text)) from None
     return text
 
 
 def _nearest_zone(text: str) -> str:
     from zoneinfo import available_timezones
 
-    names = available_timezones()
+    names = [name for name in available_timezones() if not _LOCAL_ZONE.fullmatch(name)]
     tails = {name.rpartition("/")[2].lower(): name for name in sorted(names) if "/" in name}
     last = text.rpartition("/")[2].strip().replace(" ", "_").lower()
     if last in tails and text.count("/") == 0:

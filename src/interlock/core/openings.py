@@ -30,10 +30,14 @@ _DAYS_WITHOUT: Final = (
 
 
 class Opening(NamedTuple):
-    """The instant at which a slot opens, and its period."""
+    """The instant at which a slot opens, and its period.
+
+    `shifted` is how much later that is than the schedule says, because the day's clocks skip the time that it names.
+    """
 
     at: datetime
     period: Period
+    shifted: timedelta = timedelta()
 
 
 def opens_once_a_day(schedule: ScheduleSpec) -> bool:
@@ -110,7 +114,9 @@ def _daily(schedule: ScheduleSpec, day: date, step: timedelta) -> Iterator[Openi
 
 @lru_cache(maxsize=8192)
 def _of_day(day: date, wall: time, zone_name: str) -> Opening:
-    return Opening(instant(day, wall, zone_name, overlap=Overlap.FIRST), Period.of_day(day))
+    at = instant(day, wall, zone_name, overlap=Overlap.FIRST)
+    shifted = at.astimezone(zone(zone_name)).replace(tzinfo=None) - datetime.combine(day, wall)
+    return Opening(at, Period.of_day(day), shifted)
 
 
 def _days(cron: Cron | None, day: date, step: timedelta) -> Iterator[date]:

@@ -30,7 +30,7 @@ class Window(Struct, frozen=True, kw_only=True):
     """One slot's stretch of time, as instants: it opens, should be done by `due_at`, and is over at `ends_at`.
 
     At `closes_at` it is given up when nothing else is said; `hard` says that the schedule names that instant, and that it
-    is not just the window's end.
+    is not just the window's end. `shifted` is how much later it opens than it reads, on a day whose clocks skip its time.
     """
 
     slot: Slot
@@ -39,6 +39,7 @@ class Window(Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     closes_at: datetime
     hard: bool = False
+    shifted: timedelta = timedelta()
 
     def is_open(self, at: datetime) -> bool:
         """Whether work on the slot may begin at an instant."""
@@ -154,7 +155,7 @@ def _made(pipeline: PipelineName, schedule: ScheduleSpec, opening: Opening, ends
     due = _due(schedule, opening)
     if due is not None and _ends_with_its_day(schedule):
         ends = max(ends, due)
-    closes = schedule.close_at and _after_opening(schedule.close_at, opens, schedule.timezone)
+    closes = schedule.close_at and _after_opening(schedule.close_at, opens, schedule.timezone, opening.shifted)
     return Window(
         slot=Slot(pipeline, schedule.name, opening.period),
         opens_at=opens,
@@ -162,6 +163,7 @@ def _made(pipeline: PipelineName, schedule: ScheduleSpec, opening: Opening, ends
         due_at=due,
         closes_at=closes or ends,
         hard=closes is not None,
+        shifted=opening.shifted,
     )
 
 
@@ -171,9 +173,10 @@ def _due(schedule: ScheduleSpec, opening: Opening) -> datetime | None:
     if schedule.deadline is None:
         return None
     if not _ends_with_its_day(schedule):
-        return _after_opening(Deadline(wall=schedule.deadline), opening.at, schedule.timezone)
+        return _after_opening(Deadline(wall=schedule.deadline), opening.at, schedule.timezone, opening.shifted)
     day = opening.period.day + (ONE_DAY if runs_over_midnight(schedule) else timedelta())
-    return instant(day, schedule.deadline, schedule.timezone, overlap=Overlap.SECOND)
+    due = instant(day, schedule.deadline, schedule.timezone, overlap=Overlap.SECOND)
+    return due if due > opening.at else due + opening.shifted
 
 
 def runs_over_midnight(schedule: ScheduleSpec) -> bool:
@@ -192,16 +195,27 @@ def in_own_zone(spec: PipelineSpec, slot: Slot) -> Slot:
 
 def due_at(deadline: Deadline, window: Window, zone_name: str) -> datetime:
     """Return the instant of a deadline for a window: a span from its opening, or the next such wall time after it."""
-    return _after_opening(deadline, window.opens_at, zone_name)
+    return _after_opening(deadline, window.opens_at, zone_name, window.shifted)
 
 
-def _after_opening(deadline: Deadline, opens: datetime, zone_name: str) -> datetime:
+def _after_opening(deadline: Deadline, opens: datetime, zone_name: str, shifted: timedelta) -> datetime:
     if deadline.span is not None:
         return opens + deadline.span
     wall = deadline.wall or time.min
-    day = opens.astimezone(zone(zone_name)).date()
+    shown = zone(zone_name)
+    local = opens.astimezone(shown).replace(tzinfo=None)
+    if shifted and local - (opens - shifted).astimezone(shown).replace(tzinfo=None) > shifted:
+        return _after_shifted(wall, opens, zone_name, shifted)
+    due = instant(local.date(), wall, zone_name, overlap=Overlap.SECOND)
+    return due if due > opens else instant(local.date() + ONE_DAY, wall, zone_name, overlap=Overlap.SECOND)
+
+
+def _after_shifted(wall: time, opens: datetime, zone_name: str, shifted: timedelta) -> datetime:
+    """Return the next wall time after what an opening reads; shifted along with it rather than overtaken by it."""
+    reads = opens.astimezone(zone(zone_name)).replace(tzinfo=None) - shifted
+    day = reads.date() + (timedelta() if wall > reads.time() else ONE_DAY)
     due = instant(day, wall, zone_name, overlap=Overlap.SECOND)
-    return due if due > opens else instant(day + ONE_DAY, wall, zone_name, overlap=Overlap.SECOND)
+    return due if due > opens else due + shifted
 
 
 def deadlines(spec: PipelineSpec, window: Window) -> tuple[datetime | None, datetime | None]:

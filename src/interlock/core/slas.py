@@ -132,7 +132,8 @@ def _evaluation_missed(run: Run, sla: Sla, spec: PipelineSpec, at: datetime) -> 
     breached = replace(run, evaluation_sla=_verdict(sla, SlaState.BREACHED, at))
     if told(run, *_STOPPED):
         return breached, ()
-    message = f"{run.key} missed its evaluation deadline {_shown(sla)}; it was not ready: {_blockers(run, at)}"
+    stood = _opened_late(run, sla) or f"it was not ready: {_blockers(run, at)}"
+    message = f"{run.key} missed its evaluation deadline {_shown(sla)}; {stood}"
     return breached, (_folded(tell(run, spec, AlertType.EVALUATION_SLA_BREACH, message, at), run, sla),)
 
 
@@ -163,7 +164,8 @@ def _completion_missed(run: Run, sla: Sla, spec: PipelineSpec, at: datetime) -> 
     # The same story told already: it failed, it was given up, or it was not let through.
     if run.ended or _told_why_it_is_shut(run):
         return breached, ()
-    message = f"{run.key} missed its completion deadline {_shown(sla)}; it was {run.status}"
+    stood = _opened_late(run, sla) or f"it was {run.status}"
+    message = f"{run.key} missed its completion deadline {_shown(sla)}; {stood}"
     return breached, (_folded(tell(run, spec, AlertType.COMPLETION_SLA_BREACH, message, at), run, sla),)
 
 
@@ -216,6 +218,10 @@ def _blockers(run: Run, at: datetime) -> str:
     if run.readiness is None:
         return "it was not judged yet"
     return f"blocked by {', '.join(run.readiness.blocking) or 'nothing'}"
+
+
+def _opened_late(run: Run, sla: Sla) -> str:
+    return f"it was opened only at {run.opened_at.isoformat()}" if sla.due_at < run.opened_at else ""
 
 
 def _shown(sla: Sla) -> str:

@@ -22,6 +22,8 @@ _MENDED_BY_A_RERUN: Final = (
     AlertType.EVALUATION_SLA_BREACH,
     AlertType.VALIDATION_TIMEOUT,
     AlertType.WINDOW_CLOSED,
+    # Before the drift that it is folded into: else it would be told on its own when that is over.
+    AlertType.RERUN_CAP_REACHED,
     AlertType.TRAIT_DRIFT,
     AlertType.LATE_DATA,
 )

@@ -138,10 +138,10 @@ def _idle(run: Run, spec: PipelineSpec, threshold: timedelta, now: datetime) -> 
         return None
     match run.status:
         case RunStatus.PENDING:
-            since = _last_judged(run)
+            if run.blocked:
+                return None  # it is stopped, and people were told
+            since = _waits_since(run)
             limit = threshold + interval(run, spec)
-            if _waits(run, now):
-                return None
         case RunStatus.TRIGGERING:
             since, limit = run.since, threshold
         case RunStatus.RUNNING:
@@ -153,15 +153,10 @@ def _idle(run: Run, spec: PipelineSpec, threshold: timedelta, now: datetime) -> 
     return now - since if now - since > limit else None
 
 
-def _last_judged(run: Run) -> datetime:
-    seen = (run.since, run.not_before, run.held_until, run.readiness.at if run.readiness else None)
+def _waits_since(run: Run) -> datetime:
+    """Return since when a waiting run should have been judged: what lies ahead of it is a reason to wait, and no delay."""
+    seen = (run.since, run.not_before, run.held_until, run.wake_at, run.readiness.at if run.readiness else None)
     return max(at for at in seen if at is not None)
-
-
-def _waits(run: Run, now: datetime) -> bool:
-    """Say whether a waiting run has a reason that is known: it is stopped and was told, held, or has a next look ahead."""
-    ahead = (run.held_until, run.not_before, run.wake_at)
-    return bool(run.blocked) or any(at is not None and now < at for at in ahead)
 
 
 def _what_holds(run: Run) -> str:

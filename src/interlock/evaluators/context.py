@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from interlock import reading
 from interlock.clients.texts import Redactor
 from interlock.core import templates
 from interlock.core.ids import Slot
@@ -32,11 +33,15 @@ Span: TypeAlias = Annotated[
 
 
 class UpstreamRun(Struct, frozen=True, kw_only=True):
-    """What is known of the latest run of a slot. `status` is the word people see, such as RUNNING or COMPLETED."""
+    """What is known of the latest run of a slot. `status` is the word people see, such as RUNNING or COMPLETED.
+
+    `shadow` is whether it was opened in shadow mode: then its job was never started, whatever the status says.
+    """
 
     run_id: str
     status: str
     ended_at: datetime | None = None
+    shadow: bool = False
 
 
 class Runs(Protocol):
@@ -111,7 +116,7 @@ def read_config(shape: type[C], config: Mapping[str, Any]) -> C:
         ConfigError: a key is unknown, missing or has a wrong value; the message names it.
     """
     try:
-        return msgspec.convert(dict(config), shape)
+        return reading.value(dict(config), shape)
     except msgspec.ValidationError as exc:
         keys = ", ".join(f.encode_name for f in msgspec.structs.fields(shape))
         raise ConfigError(f"its config cannot be used: {_reworded(str(exc))} (its keys are {keys})") from exc

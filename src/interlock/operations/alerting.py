@@ -26,7 +26,7 @@ from interlock.app.alert_views import (
     alert_view,
     silence_view,
 )
-from interlock.core.dispatching import AlertRecord
+from interlock.core.dispatching import AlertRecord, alert_dispatch
 from interlock.errors import Invalid, NotFound
 from interlock.operations.desk import Desk
 from interlock.operations.instants import end_of
@@ -94,12 +94,14 @@ def alert_why(request: AlertWhy, desk: Desk) -> alert_views.AlertWhy:
 
 
 def resolve_alert(request: ResolveAlert, desk: Desk) -> AlertEnd:
-    """Say that the fact behind an alert holds no longer."""
+    """Say that the fact behind an alert holds no longer, and tell so whoever was told of it."""
     from interlock.app import notifying
+    from interlock.runtime.promptly import tell_at_once
 
     work, reason = desk.work, given_reason(request.reason)
     before = _found(work.hands.dispatches, request.alert_id)
     notifying.resolve_alert(request.alert_id, f"{reason} ({desk.actor})", work.clock.now(), work.hands)
+    tell_at_once([alert_dispatch(request.alert_id)], work.hands)
     after = _found(work.hands.dispatches, request.alert_id)
     return AlertEnd(resolved=before.open, alert=alert_view(after))
 
@@ -114,12 +116,13 @@ def _found(rows: Dispatches, alert_id: str) -> AlertRecord:
 def test_alert(request: TestAlert, desk: Desk) -> AlertTest:
     """Send a test alert, and its end, through the real channels. Nothing is kept."""
     from interlock.app.trying import try_channels
+    from interlock.runtime.lanes import side_by_side
 
     alerting, channel = desk.work.hands.alerting, request.channel
     names = [each.name for each in alerting.channels]
     if channel is not None and channel not in names:
         raise NotFound(f"no channel is named {channel!r}; there are: {', '.join(names)}")
-    tried = try_channels(alerting, desk.clock, actor=desk.actor, only=channel)
+    tried = try_channels(alerting, desk.clock, actor=desk.actor, only=channel, together=side_by_side)
     return AlertTest(ok=all(each.delivered for each in tried), items=tried)
 
 

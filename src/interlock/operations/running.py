@@ -86,6 +86,7 @@ def slot_of(request: asked.SlotOf, desk: Desk) -> SlotView:
         pipeline_id=spec.name,
         schedule_id=slot.schedule,
         date=slot.period,
+        mode=(spec if found is None else desk.store.spec(found.spec_digest)).mode,
         ready=let_through or any(one.ready for one in judged),
         asked=bool(judged),
         blocking=judged[0].blocking if judged else (),

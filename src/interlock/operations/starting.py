@@ -34,7 +34,7 @@ def carried(hands: Hands, key: RunKey, patience: timedelta) -> Driven:
     pacer = SystemPacer(hands.clock)
     deadline = hands.clock.now() + patience
     while True:
-        driven = Driver(hands, pacer).drive(key, wait=False, until=hands.clock.now() + _STEP)
+        driven = Driver(hands, pacer).drive(key, wait=False, until=min(hands.clock.now() + _STEP, deadline))
         waits = driven.why is Stop.TIMED_OUT and driven.run.not_before is None
         if not waits or hands.clock.now() >= deadline:
             return driven

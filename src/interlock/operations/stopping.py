@@ -99,7 +99,7 @@ def _stopped(work: Interlock, before: Run, run: Run) -> _Seen:
     if last is None or last.outcome is not Outcome.CANCELLED or spec.trigger is None:
         Driver(work.hands, pacer).catch_up(run.key)
         return _Seen(stopped=True, words="nothing of it was running")
-    deadline = work.clock.now() + _PATIENCE
+    deadline = work.clock.now() + (_PATIENCE if work.patience else timedelta())
     for pause in pauses():
         Driver(work.hands, pacer).catch_up(run.key)
         wished = any(isinstance(wish, CancelJob) for wish in work.store.outstanding(run.key))

@@ -208,9 +208,10 @@ def conflict_words(run: Run) -> str:
     again = f'interlock rerun {slot.pipeline} --schedule {slot.schedule} --date {slot.period} --reason "…"'
     if run.status is RunStatus.COMPLETED_MONITORING:
         until = moment(run.monitor.until) if run.monitor else ""
+        over = again.replace("interlock rerun", "interlock cancel", 1)
         return (
             f"{slot} completed at {moment(run.succeeded_at)} and is watched for drift until {until}; a slot runs once. "
-            f"Nothing was started. It can be run again when the watch is over"
+            f"Nothing was started. It can be run again when the watch is over. To end the watch now: {over}"
         )
     if run.status is RunStatus.PENDING:
         if run.not_before is not None:

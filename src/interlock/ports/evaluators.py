@@ -15,12 +15,14 @@ from interlock.core.traits import FailureCategory, Origin, TraitSpec, TraitStatu
 class Question(Struct, frozen=True, kw_only=True):
     """What is asked: one trait of one slot. `run_id` is empty when nobody means to start a job on the answer.
 
+    `shadow` is whether whoever asks is in shadow mode, so that nothing is done on the answer either.
     `traceparent` names the step of a trace in which it is asked (W3C Trace Context); it is handed on to whoever answers.
     """
 
     trait: TraitSpec
     slot: Slot
     run_id: str = ""
+    shadow: bool = False
     traceparent: str = ""
 
 

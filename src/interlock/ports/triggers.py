@@ -64,9 +64,9 @@ class Absent(enum.Enum):
 class Trigger(Protocol):
     """A way of starting jobs. Every call returns or raises within about `timeout`.
 
-    A class of triggers whose jobs are processes of this project says so by an attribute `local` that is True. All others get
-    keys in which the store has its name, so that no other store's job is taken for one of theirs, and are left alone between
-    two looks for a while (`soonest_look`).
+    The keys of jobs hold the name of the store, so that no other store's job is taken for one of its own. A class of
+    triggers whose jobs are processes of this project says so by an attribute `local` that is True; the jobs of all others
+    are left alone between two looks for a while (`soonest_look`).
 
     `repeatable` says that `start` may be called again under the same key without starting a second job. `watchable` says
     that `poll` can show a job's end; a job that cannot be watched reports its end itself.

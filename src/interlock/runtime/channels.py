@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.app.channels import Alerting, Channel, Wants
 from interlock.clients.redaction import without_secrets
 from interlock.codec.documents import mapping
@@ -80,7 +78,7 @@ def _made(spec: SinkSpec, context: SinkContext, filling: _Filling) -> Any:
     kind = plugins.load("sink", spec.type)
     try:
         config = filled(mapping(spec.config), {}, filling.env, filling.secrets)
-        return kind(msgspec.convert(config, kind.Config), context)
+        return kind(reading.value(config, kind.Config), context)
     except KeyError as exc:
         words = f"{exc.args[0]!r} means nothing here, because an alert has no attempt to fill it from"
         raise ConfigError(f"the alert sink {spec.name!r} cannot be used: {words}; use ${{env:NAME}} only") from exc

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
 
 from interlock.app.advance import Advanced, advance
-from interlock.app.delivering import deliver
 from interlock.app.hands import Hands, Silence, job_of
 from interlock.app.perform import carry_out
 from interlock.app.polling import check_job
 from interlock.app.resting import Rest, rest_of
-from interlock.core.commands import CheckJob, PublishEnd, RaiseAlert
+from interlock.core.commands import CheckJob, Command, PublishEnd, RaiseAlert, ResolveAlert
 from interlock.core.dispatching import alert_dispatch, event_dispatch
 from interlock.core.events import JobSeen, JobUnseen, Woke
 from interlock.core.ids import RunKey, start_key
@@ -22,6 +22,7 @@ from interlock.core.runs import Run, RunStatus
 from interlock.errors import ConfigError, NotFound, SecretError
 from interlock.ports.triggers import Trigger, soonest_look
 from interlock.runtime.clock import Pacer
+from interlock.runtime.promptly import tell_at_once
 
 FIRST_LOOK: Final = timedelta(milliseconds=30)
 LOOK_GROWTH: Final = 1.4
@@ -63,13 +64,22 @@ class Driven(NamedTuple):
 class Driver:
     """Performs a run's wishes and waits for what they bring, on the caller's thread and the hands' pool.
 
-    Two drivers on one run are as safe as one: everything they do is claimed or harmless.
+    Two drivers on one run are as safe as one: everything they do is claimed or harmless. `telling` is entered while people
+    and programs are told, which may take as long as the slowest channel.
     """
 
-    def __init__(self, hands: Hands, pacer: Pacer, *, on_change: Callable[[Run], None] | None = None) -> None:
+    def __init__(
+        self,
+        hands: Hands,
+        pacer: Pacer,
+        *,
+        on_change: Callable[[Run], None] | None = None,
+        telling: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._hands = hands
         self._pacer = pacer
         self._on_change = on_change
+        self._telling = telling
         self._pause = FIRST_LOOK
 
     def drive(self, key: RunKey, *, wait: bool = True, until: datetime | None = None) -> Driven:
@@ -147,14 +157,9 @@ class Driver:
     def _perform(self, key: RunKey) -> bool:
         """Carry out what is outstanding; say whether anything came of it."""
         wishes = self._hands.store.outstanding(key)
-        done = self._hands.together([partial(carry_out, key, wish, self._hands) for wish in wishes])
-        for wish in wishes:
-            # Nobody else may be there to do it.
-            if isinstance(wish, RaiseAlert):
-                deliver(alert_dispatch(wish.alert.alert_id), self._hands)
-            elif isinstance(wish, PublishEnd):
-                deliver(event_dispatch(wish.event.event_id), self._hands)
-        return self._told(done)
+        changed = self._told(self._hands.together([partial(carry_out, key, wish, self._hands) for wish in wishes]))
+        tell_at_once([name for wish in wishes if (name := _to_be_told(wish))], self._hands, self._telling)
+        return changed
 
     def _told(self, done: tuple[Advanced | None, ...]) -> bool:
         changed = [advanced.run for advanced in done if advanced is not None and advanced.changed]
@@ -206,3 +211,16 @@ class Driver:
 def _is_looked_at(run: Run) -> bool:
     """Say whether looks show how the run goes on. When its job says that its work is done, the checks of that do."""
     return run.status is RunStatus.RUNNING and run.verifying is None
+
+
+def _to_be_told(wish: Command) -> str:
+    """Return the name under which what a wish has left to be told is kept; empty for wishes that leave nothing."""
+    match wish:
+        case RaiseAlert():
+            return alert_dispatch(wish.alert.alert_id)
+        case ResolveAlert():
+            return alert_dispatch(wish.alert_id)
+        case PublishEnd():
+            return event_dispatch(wish.event.event_id)
+        case _:
+            return ""

@@ -1,4 +1,4 @@
-"""Triggers of other systems get keys that no other store gives, whatever its runs are called, and patience."""
+"""Triggers get keys that no other store gives, whatever its runs are called; those of other systems get patience, too."""
 
 from __future__ import annotations
 
@@ -39,14 +39,24 @@ class StoreName:
             return self._name
 
 
+def key_in(store: str, key: str) -> str:
+    """Return the key that a start goes by outside its store: where the target remembers it, no other store's job has it."""
+    return f"{key}@{store}"
+
+
 class KeyedTrigger:
-    """A trigger whose jobs go by keys with the store's name in them, and are not looked at all the time.
+    """A trigger whose jobs go by keys with the store's name in them, and are left alone for a while between two looks.
 
     `clean` takes the project's secrets out of what it says, also where it does not think of that itself.
     """
 
     def __init__(
-        self, real: Trigger, store: str, where: Callable[[], str] = str, clean: Callable[[str], str] = str
+        self,
+        real: Trigger,
+        store: str,
+        where: Callable[[], str] = str,
+        clean: Callable[[str], str] = str,
+        alone: timedelta = POLITE,
     ) -> None:
         self._real = real
         self._store = store
@@ -55,7 +65,7 @@ class KeyedTrigger:
         self.repeatable = real.repeatable
         self.watchable = real.watchable
         self.startable = starts_here(real)
-        self.soonest_look: timedelta = getattr(real, "soonest_look", POLITE)
+        self.soonest_look: timedelta = getattr(real, "soonest_look", alone)
 
     def start(self, job: Job, *, timeout: timedelta) -> JobHandle:
         """Start; see `Trigger.start`."""
@@ -95,7 +105,7 @@ class KeyedTrigger:
             raise TriggerError(shown, category=known.category, started=known.started) from None
 
     def _keyed(self, job: Job) -> Job:
-        return replace(job, key=f"{job.key}@{self._store}")
+        return replace(job, key=key_in(self._store, job.key))
 
 
 def keyed(
@@ -105,11 +115,14 @@ def keyed(
     where: Callable[[], str] = str,
     clean: Callable[[str], str] = str,
 ) -> Trigger:
-    """Return a trigger as it is when its jobs are this project's own processes, and with keys of its store when not.
+    """Return a trigger with keys of its store, where anything is remembered by them.
 
-    `where` says where its jobs are started; it is asked when a job is to be. `clean` takes secrets out of a text.
+    Processes of this project may be looked at all the time; of what it neither starts nor watches nothing is remembered.
+    `where` says where jobs of another system are started; it is asked when one is. `clean` takes secrets out of a text.
     """
-    return trigger if getattr(kind, "local", False) else KeyedTrigger(trigger, store(), where, clean)
+    if not getattr(kind, "local", False):
+        return KeyedTrigger(trigger, store(), where, clean)
+    return KeyedTrigger(trigger, store(), clean=clean, alone=timedelta()) if trigger.watchable else trigger
 
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-import msgspec
-
+from interlock import reading
 from interlock.codec.documents import mapping
 from interlock.config.project import Project
 from interlock.core.pipelines import TriggerSpec
@@ -72,7 +71,7 @@ def _triggers(project: Project) -> Iterator[_Call]:
 
 
 def _command(project: Project, trigger: TriggerSpec) -> Iterator[_Call]:
-    config = msgspec.convert(mapping(trigger.config), CommandConfig)
+    config = reading.value(mapping(trigger.config), CommandConfig)
     word = config.argv()[0]
     if has_placeholder(word) or has_placeholder(config.cwd):
         return

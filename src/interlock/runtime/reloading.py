@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from interlock.app.advance import advance
 from interlock.app.opening import waiting_runs
-from interlock.app.planning import plan
+from interlock.app.planning import Specs, plan
 from interlock.config.discover import PROJECT_FILES, yaml_files
 from interlock.config.load import load_project
 from interlock.config.project import Project, ProjectSettings
@@ -108,10 +108,14 @@ class Reloader:
 
     def _look(self) -> None:
         begins = self._work.clock.now()
-        self._follow_changes()
+        found = signature(self._project)
+        looked = self._work.clock.now()
+        self._follow_changes(found)
         ends = self._work.clock.now()
-        # A hundred thousand files take half a second to look at: never more than a twentieth of the time.
-        self._rest_until = ends + min(max(ends - begins, timedelta()) * 20, _LONGEST_REST)
+        # A hundred thousand files take half a second to look at: never more than a twentieth of the time. To read them takes
+        # longer, and may have half of it: who changes many files at once wants to see the next change soon.
+        rest = max(looked - begins, timedelta()) * 20 + max(ends - looked, timedelta())
+        self._rest_until = ends + min(rest, _LONGEST_REST)
 
     def _begin(self, problems: Sequence[Problem]) -> None:
         if problems:
@@ -123,14 +127,14 @@ class Reloader:
         self._plan()
         self._tell_registered()
 
-    def _follow_changes(self) -> None:
-        now = signature(self._project)
+    def _follow_changes(self, now: Signature) -> None:
         if now == self._signature:
             if self._again:
                 self._plan()
             return
         try:
             project = self._load(self._project.root, settings=self._settings)
+            _require_pipelines(self._project, project)
             alerting = guarded(self._work.alerting_of(project))
         except ConfigError as exc:
             # A file that is being written looks broken for a moment: it has to be so twice before people hear of it.
@@ -170,18 +174,30 @@ class Reloader:
         unreadable = frozenset(PipelineName(name) for name in self._catalog.project.broken)
         again = {*self._again, *(self._unreadable - unreadable)}
         specs = dict(self._catalog.specs)
-        new = self._known is not None and specs != self._known
-        planned = plan(specs, self._station.hands, known=self._known, again=again, unreadable=unreadable)
+        known = self._known
+        planned = plan(specs, self._station.hands, known=known, again=again, unreadable=unreadable)
         self._unreadable = unreadable
         for name, words in planned.troubles:
             if self._again.get(name) != words:
                 self._station.news(f"trouble {name}: its schedules could not be planned: {words}")
-        if new:
-            self._station.news(f"reload {len(planned.changed)} changed, {len(specs)} pipelines")
+        if known is not None and specs != known:
+            self._say_what_changed(known, specs, len(planned.changed))
         self._known, self._again = specs, dict(planned.troubles)
         for name in planned.changed:
             self._ask(name, specs.get(name))
         self._station.poke()
+
+    def _say_what_changed(self, known: Specs, specs: Specs, changed: int) -> None:
+        gone, news = sorted(known.keys() - specs.keys()), self._station.news
+        added = len(specs.keys() - known.keys())
+        news(f"reload {added} added, {changed} changed, {len(gone)} removed: {len(specs)} pipelines")
+        for name in gone:
+            for run in waiting_runs(name, self._station.hands):
+                if run.status is RunStatus.PENDING:
+                    ending = f"interlock cancel {run.key} --reason WHY ends it"
+                    news(
+                        f"reload {name} is removed, and {run.key} is held: it goes on when the file is back, and {ending}"
+                    )
 
     def _ask(self, name: PipelineName, spec: PipelineSpec | None) -> None:
         if spec is None:
@@ -242,6 +258,19 @@ class Reloader:
 
 def _may_follow(run: Run) -> bool:
     return run.status is RunStatus.PENDING and not run.attempt
+
+
+def _require_pipelines(before: Project, now: Project) -> None:
+    """Refuse to retire everything because a directory went away: a volume that is not mounted wants nothing stopped.
+
+    One that the project file names is missed by whoever loads the file.
+    """
+    gone = [path for path in before.settings.pipeline_dirs if not path.is_dir()]
+    if not gone or now.settings.pipeline_dirs or not before.pipelines:
+        return
+    message = f"the directory {gone[0].name} is gone, and {len(before.pipelines)} pipelines with it"
+    hint = "put it back; or make it anew, empty, if none of them is to be watched any more"
+    raise ConfigError([Problem(now.file, 0, 0, message, hint, "file")])
 
 
 def _setting(project: Project, name: str) -> object:

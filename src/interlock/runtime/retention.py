@@ -12,9 +12,11 @@ from interlock.app.needs import Needs
 from interlock.clients.processes import SupervisedJobs
 from interlock.core.ids import PipelineName, Slot
 from interlock.errors import StoreUnavailable, UnreadableRecord
+from interlock.runtime.keyed import key_in
 from interlock.runtime.station import Station
 from interlock.runtime.wiring import Interlock, state_dir
 from interlock.stores import keys
+from interlock.stores.identity import name_of
 from interlock.stores.kernel import Kernel
 from interlock.stores.leftovers import forget_alerts, forget_evaluations, forget_lines, forget_told
 from interlock.stores.marks import archive_position, everything_archived
@@ -111,10 +113,11 @@ class Retention:
     def _retired(self, slot: Slot, terms: Terms) -> bool:
         if self._needs.slot(slot):
             return False
+        store = name_of(self._kernel)
         gone = retire(self._kernel, slot, terms)
         for key in gone or ():
             if self._jobs is not None:
-                self._jobs.forget(key)
+                self._jobs.forget(key_in(store, key))
         return gone is not None
 
     def _leftovers(self, name: PipelineName) -> Iterator[int]:

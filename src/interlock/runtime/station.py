@@ -43,6 +43,7 @@ class Station:
         self.news = news
         # Plain words and no locks: signals' handlers set them.
         self.stopping = False
+        self.hurried = False
         self.broken_off = False
         # Pipelines of which a run has ended here, until somebody tidies up after them.
         self.ended: set[PipelineName] = set()

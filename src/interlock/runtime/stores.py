@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.clients.redaction import without_secrets
 from interlock.clients.texts import Redactor
 from interlock.codec.documents import mapping
@@ -142,7 +142,7 @@ def moved_to(project: Project, provider: str) -> Project:
     if provider not in plugins.PROVIDERS and provider not in [spec.name for spec in others]:
         spec = OtherStoreSpec(name=provider, root=project.root)
         try:
-            msgspec.convert({}, plugins.load("store", provider).Config)
+            reading.value({}, plugins.load("store", provider).Config)
         except ValueError as exc:
             raise ConfigError(
                 f"the project file does not say where {provider} is: add a block {provider!r}, and leave `provider` as it is"
@@ -235,7 +235,7 @@ def _spec_of(settings: ProjectSettings) -> OtherStoreSpec:
 def _made(spec: OtherStoreSpec, config: dict[str, Any]) -> StorePlugin:
     kind = plugins.load("store", spec.name)
     try:
-        store: StorePlugin = kind(msgspec.convert(config, kind.Config), StoreContext(root=spec.root))
+        store: StorePlugin = kind(reading.value(config, kind.Config), StoreContext(root=spec.root))
     except ValueError as exc:
         raise ConfigError(f"{spec.name} of the project file cannot be used: {exc}") from exc
     return store

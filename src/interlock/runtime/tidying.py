@@ -6,7 +6,9 @@ from typing import Final
 
 from interlock.clients.processes import SupervisedJobs
 from interlock.core.ids import start_key
+from interlock.runtime.keyed import key_in
 from interlock.runtime.wiring import Interlock, state_dir
+from interlock.stores.identity import name_of
 
 KEPT: Final = 50
 """Of how many of its newest runs a pipeline keeps the jobs' output."""
@@ -21,7 +23,8 @@ def tidy_jobs(work: Interlock, pipeline: str, *, kept: int = KEPT) -> int:
     what is forgotten.
     """
     project = work.project
+    name = name_of(work.kernel)
     jobs = SupervisedJobs(state_dir(project) / "jobs", root=project.root)
     old = work.store.runs_of(pipeline, limit=kept + _BATCH)[kept:]
     keys = (start_key(run.key.run_id, number) for run in old if run.ended for number in range(1, run.attempt + 1))
-    return sum(jobs.forget(key) for key in keys)
+    return sum(jobs.forget(key_in(name, key)) for key in keys)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.clients.texts import redacted
 from interlock.codec.documents import mapping
 from interlock.core.pipelines import TriggerSpec
@@ -83,7 +81,7 @@ class TriggerFactory:
             values[CALLBACK] = callback
         try:
             normal = kind.normal_form(config) if hasattr(kind, "normal_form") else config
-            ready = msgspec.convert(filled(normal, values, self._env, self._secrets), kind.Config)
+            ready = reading.value(filled(normal, values, self._env, self._secrets), kind.Config)
             return _Ready(kind, normal, values, ready)
         except KeyError as exc:
             words = f"{exc.args[0]} stands for nothing: `server.publicUrl` is not set in the project file"

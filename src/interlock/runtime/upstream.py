@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlock.app.hands import Catalog
 from interlock.core.ids import Slot
+from interlock.core.pipelines import Mode
 from interlock.core.schedules import exclusion, window_of
 from interlock.evaluators.context import UpstreamRun
 from interlock.ports.clock import Clock
@@ -23,7 +24,9 @@ class UpstreamRuns:
         run = self._store.latest_run(slot)
         if run is None:
             return None
-        return UpstreamRun(run_id=run.key.run_id, status=run.status, ended_at=run.succeeded_at or run.ended_at)
+        shadow = self._store.spec(run.spec_digest).mode is Mode.SHADOW
+        ended = run.succeeded_at or run.ended_at
+        return UpstreamRun(run_id=run.key.run_id, status=run.status, ended_at=ended, shadow=shadow)
 
     def never(self, slot: Slot) -> str:
         """Say why a slot that has no run will not get one by itself; nothing when it may still come."""

@@ -16,10 +16,12 @@ from interlock.app.agendas import open_due
 from interlock.app.delivering import deliver
 from interlock.core.alerts import AlertType
 from interlock.core.ids import PipelineName, RunKey, ScheduleName, parse_run_id
+from interlock.core.times import format_duration
 from interlock.errors import InterlockError, StoreUnavailable
 from interlock.ports.stores import DueKind, DueWork
 from interlock.runtime.chores import Chores
 from interlock.runtime.flights import LONGEST_REST, Flight, Flights, Rests, Unit, owner_of, pause
+from interlock.runtime.lanes import Lane
 from interlock.runtime.leases import Lease
 from interlock.runtime.runwork import RunWork
 from interlock.runtime.station import Station
@@ -31,6 +33,7 @@ CAPACITY: Final = 1000
 
 _PAGE: Final = 100
 _BREATH: Final = timedelta(milliseconds=500)
+_STRETCH: Final = timedelta(milliseconds=500)
 _LARGEST_PAGE: Final = 200_000
 _ROWS_EACH: Final = 4
 _RECALLED: Final = 1000
@@ -53,6 +56,7 @@ class Watcher:
         self._recalled = False
         self._progress: datetime | None = None
         self._nothing_due = False
+        self._waits = False
 
     # ------------------------------------------------------------------ the loop
 
@@ -99,7 +103,10 @@ class Watcher:
         return len(self._runs.looks)
 
     def drain(self, grace: timedelta, break_off: Callable[[], None]) -> bool:
-        """Take nothing more, break questions off, let starts and tellings end; say whether all did within the grace."""
+        """Take nothing more, break questions off, let starts and tellings end; say whether all did within the grace.
+
+        Whoever is told to hurry meanwhile waits no longer.
+        """
         station = self._station
         station.stopping = True
         for lane in station.lanes:
@@ -108,10 +115,23 @@ class Watcher:
         break_off()
         ends = station.hands.clock.now() + grace
         # Housekeeping is not waited for: whatever it leaves undone is done the next time.
-        ended = [lane.idle_within(max(ends - station.hands.clock.now(), timedelta())) for lane in station.lanes[:-1]]
+        ended = [self._over(lane, ends - station.hands.clock.now(), grace) for lane in station.lanes[:-1]]
         with contextlib.suppress(InterlockError):  # the lease runs out by itself
             self._lease.leave()
         return all(ended)
+
+    def _over(self, lane: Lane, left: timedelta, grace: timedelta) -> bool:
+        """Wait until nothing is under way in a lane, a stretch at a time: a signal's handler can only leave a word."""
+        while left > timedelta() and not self._station.hurried:
+            if lane.idle_within(min(left, _STRETCH)):
+                return True
+            left -= _STRETCH
+            if not self._waits:
+                self._waits = True
+                self._station.news(
+                    f"stopping: what is under way has {format_duration(grace)} to end; a second signal does not wait"
+                )
+        return lane.idle_within(timedelta())
 
     # ------------------------------------------------------------------ choosing
 

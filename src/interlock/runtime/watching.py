@@ -32,7 +32,7 @@ GRACE: Final = timedelta(seconds=30)
 
 
 class Watching:
-    """Watches a project on the caller's thread, until it is told to stop. `stop` and `reload` may come from anywhere."""
+    """Watches a project on the caller's thread, until told to stop. `stop`, `hurry` and `reload` may come from anywhere."""
 
     def __init__(
         self, work: Interlock, bell: Bell, settings: Settings, *, problems: tuple[Problem, ...] = (), news: News
@@ -70,6 +70,11 @@ class Watching:
         self._stopped = True
         self._station.stopping = True
         self._bell.poke()
+
+    def hurry(self) -> None:
+        """Stop, and wait for nothing. Safe in a signal's handler."""
+        self._station.hurried = True
+        self.stop()
 
     def reload(self) -> None:
         """Look at the files now. Safe in a signal's handler."""

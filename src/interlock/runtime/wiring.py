@@ -108,7 +108,7 @@ class Interlock:
     `patience` is how long whoever asks for a run waits for it: for its traits, and the call of its trigger.
     With `measured`, what is done is counted, and shown by `observers`; `telemetry` are others who are told of every step.
     A `kernel` that is given stays open afterwards. With a `catalog` that counts and nothing else does: no files are gone by,
-    no pipeline can be registered, and sinks are made when they are first used.
+    no pipeline can be registered, sinks are made when they are first used, and telling is left to who is woken for it.
     """
 
     patience = timedelta(minutes=10)
@@ -192,7 +192,8 @@ class Interlock:
         context = SinkContext(
             stream=self._stream, root=self.project.root, http=self._http, aws=self._aws, threads=threads
         )
-        return alerting_of(project.settings, context, self.env, self._secrets, later=self._later)
+        made = alerting_of(project.settings, context, self.env, self._secrets, later=self._later)
+        return made._replace(prompt=not self._later)
 
     def measured(self, trigger: Trigger, kind: str) -> Trigger:
         """Return a trigger that was made elsewhere, measured like all others where anybody measures."""

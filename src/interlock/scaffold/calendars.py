@@ -28,8 +28,11 @@ def calendar_file(name: str, code: str, subdiv: str | None, years: range) -> str
     code = _known(code, subdiv)
     chosen = holidays.country_holidays if code in holidays.list_supported_countries() else holidays.financial_holidays
     found: Mapping[date, str] = chosen(code, subdiv=subdiv, years=years, language="en_US")
-    if not found:
-        raise ValueError(f"the package knows no holidays of {code} in {_span(years)}")
+    without = sorted({*years} - {day.year for day in found})
+    if without:
+        # A file that is named after years it knows nothing of would let jobs start on their holidays.
+        others = "" if len(without) == len(years) else f", of {_span(years)}"
+        raise ValueError(f"the package knows no holidays of {code} in {_listed(without)}{others}")
     what = f"{code}-{subdiv}" if subdiv else code
     source = f"version {version('holidays')} of the package `holidays`"
     lines = [
@@ -67,6 +70,11 @@ def _near(word: str, choices: list[str]) -> str:
 
 def _span(years: range) -> str:
     return f"{years[0]}" if len(years) == 1 else f"{years[0]} to {years[-1]}"
+
+
+def _listed(years: list[int]) -> str:
+    whole = years == list(range(years[0], years[-1] + 1))
+    return _span(range(years[0], years[-1] + 1)) if whole else ", ".join(map(str, years))
 
 
 def _comment(text: str) -> str:

@@ -14,6 +14,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Meta, Struct
 
+from interlock import reading
 from interlock.core.alerts import Alert, AlertLevel, Notice, NoticeKind
 from interlock.errors import MissingExtra, SinkError
 from interlock.sinks.context import SinkContext
@@ -190,7 +191,7 @@ class SlackSink:
 
     def _understood(self, body: bytes) -> _Answer:
         try:
-            return msgspec.json.decode(body, type=_Answer)
+            return reading.parsed(body, _Answer)
         except (ValueError, RecursionError):
             said = self._receiver.quoted(body)
             raise SinkError(f"Slack's answer is not what it should be, so the message may be lost: {said}") from None

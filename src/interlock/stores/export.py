@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from interlock import reading
 from interlock.errors import Invalid
 from interlock.stores.kernel import Damaged, Record
 from interlock.stores.walking import restorable
@@ -78,7 +79,7 @@ class Trailer(Struct, frozen=True, kw_only=True, rename="camel", tag="trailer", 
 
 
 _Line: TypeAlias = Header | RecordLine | Trailer
-_decoder = msgspec.json.Decoder(_Line)
+_decoder = msgspec.json.Decoder(reading.learnt(_Line))
 
 
 class Digest:

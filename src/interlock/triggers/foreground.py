@@ -31,6 +31,8 @@ GRACE: Final = timedelta(seconds=5)
 NOT_RUNNABLE: Final = 126
 NO_PROGRAM: Final = 127
 _STEP: Final = 0.02
+_SENT_TO_BOTH: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGCONT)
+"""What a terminal, or its shell, has sent to a command already that shares its parent's group."""
 
 
 class ForegroundConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -47,6 +49,7 @@ class Stage:
     def __init__(self, argv: Sequence[str]) -> None:
         self.argv = tuple(argv)
         self.refused: int | None = None
+        self.hurried = False
         self._lock = Lock()
         self._closed = False
         self._key = ""
@@ -128,12 +131,17 @@ class Stage:
         return self._child.wait()
 
     def pass_on(self, number: int) -> bool:
-        """Hand a signal to the command; False when there is none yet. One that has ended takes it in silence."""
+        """Hand a signal to the command; False when there is none yet.
+
+        One that has ended takes it in silence: what is left to do is `hurried` then.
+        """
         child = self._child
         if child is None:
             return False
-        if self._own_group or number not in (signal.SIGINT, signal.SIGQUIT):
-            # Those two a terminal has sent to the command already: to both, as they share a group.
+        if child.returncode is not None:
+            self.hurried = True
+            return True
+        if self._own_group or number not in _SENT_TO_BOTH:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 _send(child.pid, number, group=self._own_group)
         return True

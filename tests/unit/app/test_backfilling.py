@@ -84,6 +84,11 @@ def test_a_slot_whose_window_has_not_opened_is_not_run() -> None:
     assert actions(plan) == [Action.RUN, Action.FUTURE, Action.FUTURE]
 
 
+def test_a_slot_is_run_from_the_instant_on_at_which_its_window_opens() -> None:
+    spec = a_spec(schedules=(ScheduleSpec(after=NOON.time()),))
+    assert actions(a_plan(spec=spec, days=(NOON.date(), NOON.date()))) == [Action.RUN]
+
+
 def test_no_more_than_asked_for_are_run_and_the_rest_is_left() -> None:
     assert actions(a_plan(past({"2026-03-04": RunStatus.COMPLETED}), most=1)) == [Action.DONE, Action.RUN, Action.LEFT]
 

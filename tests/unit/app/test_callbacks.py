@@ -29,6 +29,13 @@ def test_a_report_ends_the_run() -> None:
     assert (fact.by, fact.details) == ("ann", document({"rows": 7}))
 
 
+def test_a_secret_in_the_address_of_the_jobs_page_is_not_kept() -> None:
+    bench = Bench().running()
+    page = document({"url": "https://jobs.example.com/7?token=sesame&tab=log"})
+    complete(bench.key, Report(succeeded=True, details=page), bench.store, NOON)
+    assert bench.run.job_details.get("url") == '"https://jobs.example.com/7?tab=log"'
+
+
 def test_the_same_good_news_twice_is_known_and_no_error() -> None:
     """T-119."""
     bench = Bench().running()

@@ -32,6 +32,13 @@ def test_a_completion_opens_the_same_slot_of_every_pipeline_that_waits_for_it() 
         assert (run.cause, run.note) == (Cause.MARKER, f"cascade:{bench.key.run_id}")
 
 
+def test_a_marker_is_as_old_as_the_completion_however_late_it_is_told() -> None:
+    bench = _bench()
+    done = bench.clock.now()
+    carry_out(bench.later(600).key, bench.wish(NotifyDownstream), bench.hands)
+    assert [marker.at for marker in bench.hands.controls.markers(PipelineName("gold"), limit=10)] == [done]
+
+
 def test_telling_it_twice_opens_nothing_twice() -> None:
     bench = _bench()
     wish = bench.wish(NotifyDownstream)

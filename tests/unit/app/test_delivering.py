@@ -10,11 +10,13 @@ from tests.unit.app.alert_bench import AlertBench, about
 from interlock.app.channels import Alerting, Channel, Wants
 from interlock.app.delivering import LEASE_GRACE, deliver
 from interlock.app.notifying import raise_alert, resolve_alert
+from interlock.app.silencing import begin_silence
 from interlock.core import dispatching
 from interlock.core.alerts import AlertLevel, AlertType, Notice, NoticeKind
 from interlock.core.deliveries import DeliveryState
 from interlock.core.dispatching import alert_dispatch
 from interlock.errors import SinkError, StoreUnavailable
+from interlock.ports.controls import Silence
 from interlock.testing.builders import MINUTE, NOON, SECOND
 from interlock.testing.fakes import RecordingSink, failing_sink
 
@@ -225,6 +227,15 @@ def test_different_parts_of_a_life_are_not_told_in_one_breath() -> None:
         (NoticeKind.RESOLVED, ()),
         (NoticeKind.OPENED, ()),
     ]
+
+
+def test_a_silence_over_one_of_a_group_keeps_it_out_of_what_the_others_tell() -> None:
+    sink = RecordingSink()
+    bench = _grouping(sink, "owner").told(about("one")).told(about("two"))
+    quiet = Silence(silence_id="", at=NOON, until=NOON + 10 * MINUTE, actor="ann", reason="known", pipeline="two")
+    begin_silence(quiet, bench.hands)
+    bench.later(30 * SECOND).turn()
+    assert [(each.alert.alert_id, each.grouped) for each in sink.delivered] == [(about("one").alert_id, ())]
 
 
 def test_somebody_elses_lease_keeps_an_alert_out_of_a_group() -> None:

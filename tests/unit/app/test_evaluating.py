@@ -7,6 +7,7 @@ from tests.unit.app.bench import Bench
 
 from interlock.app.evaluating import evaluate_pipeline, evaluate_trait
 from interlock.core.chronicle import EventKind
+from interlock.core.pipelines import Mode
 from interlock.core.traits import FailureCategory, Origin, TraitStatus, could_not_tell
 from interlock.errors import StoreUnavailable
 from interlock.ports.evaluators import Answer, Question
@@ -30,6 +31,15 @@ def test_freshness_counts_from_the_question() -> None:
     result = evaluate_trait(a_trait(ttl=MINUTE), a_slot(), bench.hands)
     assert (result.observed_at, result.answered_at) == (NOON, NOON + 45 * SECOND)
     assert result.expires_at == NOON + MINUTE
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_check_is_told_whether_anything_is_done_on_its_answer(mode: Mode) -> None:
+    bench = Bench(a_spec(mode=mode))
+    bench.turn()
+    evaluate_pipeline(bench.spec, a_slot(), bench.hands)
+    assert {question.shadow for question in bench.evaluator.questions} == {mode is Mode.SHADOW}
+    assert [bool(question.run_id) for question in bench.evaluator.questions] == [True, False]
 
 
 def test_a_clock_that_goes_back_while_asking_makes_no_answer_older_than_its_question() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime, time, timedelta
+from itertools import islice
 
 import pytest
 from tests.unit.app.yard import DAILY, HOUR, HOURLY, MORNING, Yard, finished
@@ -161,6 +162,19 @@ def test_what_is_started_for_the_first_time_tells_of_no_deadline_before_that(zon
         yard.scan()
     early = [record.alert.at for record in yard.alerts(MISSED) if record.alert.at < MIDNIGHT]
     assert early == []
+
+
+def test_a_watcher_that_is_at_work_is_given_five_minutes_to_open_what_is_due() -> None:
+    often = a_spec(name="often", schedules=(ScheduleSpec(every=MINUTE),))
+    yard = Yard(often)
+    (agenda,) = yard.world.agendas.agendas_of(often.name)
+    assert agenda.next_at is not None
+    third = list(islice(windows(often.name, often.schedules[0], agenda.next_at, agenda.next_at + HOUR), 3))[-1].slot
+    for minutes, known in ((4, False), (6, True)):
+        yard.go_to(agenda.next_at + minutes * MINUTE)
+        yard.watch()
+        yard.scan()
+        assert (yard.world.agendas.expectation(third) is not None) is known
 
 
 def test_a_watchdog_without_any_agenda_has_nothing_to_tell() -> None:

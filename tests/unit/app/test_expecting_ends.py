@@ -18,6 +18,7 @@ from interlock.core.pipelines import (
     PipelineSpec,
 )
 from interlock.core.runs import Cause, RunStatus
+from interlock.core.watchdog import SETTLING_IN
 from interlock.ports.controls import Pause
 from interlock.testing.builders import MINUTE, a_slot
 
@@ -56,6 +57,18 @@ def test_a_start_that_was_lost_is_made_up_for_once() -> None:
     assert (run.cause, run.key.number) == (Cause.WATCHDOG, 1)
     assert len(yard.alerts(AlertType.TRIGGER_RECOVERED)) == 1
     assert yard.lines(EventKind.TRIGGER_RECOVERED) == [EventKind.TRIGGER_RECOVERED]
+
+
+def test_a_lost_start_is_left_to_a_watcher_that_has_just_begun_until_it_has_settled_in() -> None:
+    yard = _lost()
+    yard.go_to(MORNING + HOUR + 30 * MINUTE)
+    yard.watch(since=timedelta())
+    yard.scan()
+    _look(yard, yard.clock.now() + SETTLING_IN / 2)
+    assert yard.world.store.latest_run(a_slot()) is None
+    for _ in range(3):
+        _look(yard, yard.clock.now() + 5 * MINUTE)
+    assert yard.world.store.latest_run(a_slot()) is not None
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.COMPLETED])

@@ -16,6 +16,7 @@ from interlock.core.pipelines import (
     ExclusionSpec,
     LateAction,
     LateDataSpec,
+    Mode,
     PipelineSpec,
     RerunSpec,
     ScheduleSpec,
@@ -111,7 +112,8 @@ def test_a_marker_older_than_the_last_question_was_there_to_be_seen() -> None:
 def test_what_arrived_before_the_traits_were_asked_is_not_late() -> None:
     """BUG-48."""
     bench = Bench().completed()
-    assert arrive(_marker(bench.key.slot, seconds=-1), bench.hands).how is Arrival.RECORDED
+    for seconds in (-1, 0):
+        assert arrive(_marker(bench.key.slot, seconds=seconds), bench.hands).how is Arrival.RECORDED
     assert bench.alerts() == []
 
 
@@ -139,6 +141,63 @@ def test_late_data_may_run_the_slot_again_within_its_budget() -> None:
     assert again is not None
     assert (again.key.number, again.cause, again.status) == (2, Cause.LATE_DATA, RunStatus.PENDING)
     assert bench.told().count("RERUN_ACCEPTED") == 1
+
+
+WATCHED = WatchSpec(monitoring=timedelta(hours=2))
+
+
+def test_late_data_runs_a_slot_again_that_is_still_watched_for_drift() -> None:
+    """T-17."""
+    bench = _late(LateAction.RERUN, watch=WATCHED)
+    assert bench.run.monitor is not None
+    arrive(_marker(bench.later(5).key.slot, seconds=5), bench.hands)
+    again = bench.store.latest_run(bench.key.slot)
+    assert again is not None
+    assert (again.key.number, again.cause, again.status) == (2, Cause.LATE_DATA, RunStatus.PENDING)
+    assert bench.run.status is RunStatus.COMPLETED
+    assert bench.alerts() == []
+
+
+def test_late_data_beyond_the_budget_leaves_the_watch_for_drift_as_it_is() -> None:
+    bench = _late(LateAction.RERUN, watch=WATCHED, reruns=RerunSpec(drift=0))
+    arrive(_marker(bench.later(5).key.slot, seconds=5), bench.hands)
+    assert bench.run.status is RunStatus.COMPLETED_MONITORING
+    assert bench.alerts() == ["rerun_cap_reached"]
+
+
+def test_late_data_that_cannot_run_a_slot_again_because_of_a_pause_is_told() -> None:
+    bench = _late(LateAction.RERUN).later(5)
+    pause(bench.key.slot.pipeline, NOON + timedelta(hours=1), "ann", "migration", bench.hands)
+    arrived = arrive(_marker(bench.key.slot, seconds=5), bench.hands)
+    assert "migration" in arrived.words
+    assert bench.store.latest_run(bench.key.slot) == bench.run
+    assert bench.alerts() == ["late_data"]
+
+
+@pytest.mark.parametrize(("watch", "first"), [(WATCHED, True), (WatchSpec(), False)])
+def test_who_is_told_of_late_data_is_told_what_goes_before_a_rerun(watch: WatchSpec, first: bool) -> None:
+    bench = _late(LateAction.ALERT, watch=watch).later(5)
+    arrive(_marker(bench.key.slot, seconds=5), bench.hands)
+    (told,) = bench.hands.dispatches.alerts(limit=5)
+    assert "interlock rerun example --schedule daily --date 2026-03-07" in told.alert.message
+    assert ("interlock cancel example --schedule daily --date 2026-03-07" in told.alert.message) is first
+
+
+@pytest.mark.parametrize(("action", "kind"), [(LateAction.ALERT, "WOULD_ALERT"), (LateAction.RERUN, "WOULD_RERUN")])
+def test_late_data_for_a_run_in_shadow_is_told_to_nobody_and_runs_nothing(action: LateAction, kind: str) -> None:
+    """BUG-162, BUG-163."""
+    bench = _late(action, mode=Mode.SHADOW).later(5)
+    for _ in range(2):
+        arrive(_marker(bench.key.slot, seconds=5), bench.hands)
+    assert bench.told().count(kind) == 1
+    assert bench.hands.dispatches.alerts(limit=5) == ()
+    assert bench.store.latest_run(bench.key.slot) == bench.run
+
+
+def test_late_data_at_the_very_end_of_its_window_still_counts() -> None:
+    bench = _late(LateAction.ALERT).later(3600)
+    arrive(_marker(bench.key.slot, seconds=3600), bench.hands)
+    assert bench.alerts() == ["late_data"]
 
 
 def test_late_data_beyond_its_window_is_only_recorded() -> None:

@@ -202,6 +202,7 @@ def test_a_cause_that_ends_between_the_look_at_it_and_the_commit_silences_nobody
 
     bench.kernel.after = after
     raise_alert(DOWN, bench.hands, cause=UP.alert_id)
+    assert not bench.record(DOWN).folded_into, "no index that lags has a say in it"
     bench.turn()
     assert bench.pager.alerts.count(DOWN) == 1
 
@@ -256,3 +257,13 @@ def test_an_alert_that_cannot_be_delivered_is_given_up_visibly_and_tried_at_the_
     found = bench.record(about()).delivery("pager")
     assert found is not None
     assert (found.state, found.number) == (DeliveryState.DUE, 2)
+
+
+def test_what_is_folded_into_a_folded_alert_is_told_at_once_when_that_one_ends() -> None:
+    bench = AlertBench().told(UP)
+    last = about("last", kind=AlertType.UPSTREAM_CANNOT_COMPLETE)
+    raise_alert(DOWN, bench.hands, cause=UP.alert_id)
+    raise_alert(last, bench.hands, cause=DOWN.alert_id)
+    resolve_alert(DOWN.alert_id, "cancelled", NOON, bench.hands)
+    bench.later(SECOND).turn()
+    assert [each.alert_id for each in bench.pager.alerts] == [UP.alert_id, last.alert_id]

@@ -73,6 +73,13 @@ def test_a_slot_does_not_open_once_its_schedule_has_closed_it() -> None:
     assert result.why is Refusal.CLOSED
 
 
+@pytest.mark.parametrize(("seconds", "closed"), [(18 * 3600 - 1, False), (18 * 3600, True)])
+def test_the_instant_at_which_a_slot_closes_is_too_late(seconds: int, closed: bool) -> None:
+    """T-30."""
+    bench = Bench(a_spec(schedules=(ScheduleSpec(close_at=Deadline(span=timedelta(hours=6))),)))
+    assert isinstance(_open(bench.later(seconds)), Refused) is closed
+
+
 def test_a_slot_that_has_a_run_is_returned_with_it_whatever_else_holds() -> None:
     bench = Bench(a_spec(schedules=(ScheduleSpec(close_at=Deadline(span=timedelta(hours=1))),)))
     result = _open(bench, bench.key.slot)

@@ -9,10 +9,12 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.app.agenda_scene import DAILY, DAY, EXAMPLE, HOUR, TODAY, TOMORROW, Scene, opened, told
 
+from interlock.app.advance import advance
 from interlock.app.agendas import RETIRED, SCHEDULE_CHANGED
 from interlock.app.arrivals import open_run
 from interlock.app.planning import plan
 from interlock.core.chronicle import EventKind
+from interlock.core.events import CancelAsked
 from interlock.core.expectations import ExpectationState
 from interlock.core.ids import PipelineName, ScheduleName, Slot
 from interlock.core.periods import Period
@@ -20,6 +22,7 @@ from interlock.core.pipelines import (
     Deadline,
     ExclusionSpec,
     MissedPolicy,
+    OverlapPolicy,
     PipelineSpec,
     ScheduleSpec,
     SlaSpec,
@@ -74,6 +77,36 @@ def test_a_slot_that_only_opens_at_another_time_keeps_its_expectation_at_the_new
     assert (found.state, found.opens_at) == (ExpectationState.EXPECTED, datetime(2026, 3, 8, 4, tzinfo=UTC))
     assert scene.open().opened == ()
     assert scene.agenda().next_at == datetime(2026, 3, 8, 4, tzinfo=UTC)
+    assert EventKind.EXPECTATION_SETTLED not in scene.kinds()
+
+
+def test_a_change_of_something_else_forgets_no_slot_that_was_missed() -> None:
+    scene = Scene(ScheduleSpec(every=HOUR, missed=MissedPolicy.ALL)).plan()
+    scene.open()
+    scene.clock.advance(3 * HOUR)
+    scene.change(owner="ann")
+    assert opened(scene.open()) == ["2026-03-07T13:00", "2026-03-07T14:00", "2026-03-07T15:00"]
+
+
+def test_a_change_of_something_else_leaves_slots_waiting_that_queue() -> None:
+    scene = Scene(ScheduleSpec(every=HOUR, overlap=OverlapPolicy.QUEUE)).plan()
+    (first,) = scene.open().opened
+    for _ in range(2):
+        scene.clock.advance(HOUR)
+        scene.open()
+    scene.change(owner="ann")
+    advance(first.key, CancelAsked(at=scene.clock.now(), actor="ann", reason="enough"), scene.store)
+    scene.clock.advance(MINUTE)
+    assert opened(scene.open()) == ["2026-03-07T13:00"]
+
+
+@pytest.mark.parametrize(("zone", "made_up_for"), [("UTC", 3), ("Asia/Tokyo", 1)])
+def test_days_of_another_zone_were_never_missed(zone: str, made_up_for: int) -> None:
+    scene = Scene(replace(DAILY, missed=MissedPolicy.ALL)).plan()
+    scene.open()
+    scene.clock.advance(3 * DAY)
+    scene.change(schedules=(replace(DAILY, deadline_span=HOUR, timezone=zone, missed=MissedPolicy.ALL),))
+    assert len(scene.open().opened) == made_up_for
 
 
 def test_a_changed_deadline_moves_what_is_expected_of_the_next_slot() -> None:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from tests.unit.app.bench import Bench
 
 from interlock.app.advance import advance
+from interlock.app.callbacks import Report, complete
 from interlock.app.hands import Silence
 from interlock.app.perform import carry_out, perform
 from interlock.app.polling import cancel_job, check_job
@@ -21,7 +22,7 @@ from interlock.core.runs import RunStatus
 from interlock.core.traits import FailureCategory
 from interlock.errors import TriggerError
 from interlock.ports.triggers import Job, JobState
-from interlock.testing.builders import NOON, a_key, a_spec
+from interlock.testing.builders import NOON, a_key, a_spec, a_trait
 from interlock.testing.fakes import FakeTrigger, Start
 
 LATER, SETTLED = Silence.LATER, Silence.SETTLED
@@ -55,6 +56,13 @@ def test_a_look_that_breaks_is_a_job_not_seen_and_never_an_end(trouble: Exceptio
     seen = check_job(bench.key, replace(LOOK, look=3), bench.hands)
     assert isinstance(seen, JobUnseen)
     assert (seen.look, type(trouble).__name__ in seen.reason) == (3, True)
+
+
+def test_a_job_whose_work_is_being_checked_is_not_looked_at_any_more() -> None:
+    bench = Bench(a_spec(verify=(a_trait("rows"),))).running()
+    complete(bench.key, Report(succeeded=True), bench.store, NOON)
+    bench.trigger.poll_trouble = RuntimeError("must not be asked")
+    assert check_job(bench.key, LOOK, bench.hands) is SETTLED
 
 
 def test_a_look_at_what_is_no_longer_running_is_settled_without_looking() -> None:
@@ -179,7 +187,9 @@ def test_a_trait_that_was_answered_or_belongs_to_an_earlier_round_is_not_asked_a
     wish = bench.wish(EvaluateTrait)
     carry_out(bench.key, wish, bench.hands)
     assert perform(bench.key, wish, bench.hands) is SETTLED
-    assert perform(bench.key, replace(wish, round=7), bench.hands) is SETTLED
+    earlier = replace(bench.wish(EvaluateTrait), round=0)
+    assert earlier.trait in bench.run.asked
+    assert perform(bench.key, earlier, bench.hands) is SETTLED
     assert perform(a_key("2026-03-08"), wish, bench.hands) is SETTLED
     assert len(bench.evaluator.questions) == 1
     assert advance(bench.key, EvaluationAsked(at=NOON), bench.store).run.round == 1

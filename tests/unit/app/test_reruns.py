@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tests.unit.app.bench import Bench
 
+from interlock.app.arrivals import open_rerun
 from interlock.app.pausing import pause
 from interlock.app.perform import carry_out, perform
 from interlock.app.reruns import Rerun, ask_rerun
@@ -81,6 +82,27 @@ def test_a_rerun_that_data_asks_for_waits_for_the_end_of_a_pause() -> None:
     bench.later(3601)
     perform(bench.key, wish, bench.hands)
     assert bench.store.latest_run(bench.key.slot) != bench.run
+
+
+def test_a_pause_holds_back_no_person_who_may_go_past_it() -> None:
+    bench = Bench().completed()
+    pause(bench.spec.name, NOON + timedelta(hours=1), "ann", "migration", bench.hands)
+    assert ask_rerun(bench.key, Cause.RERUN, "corrected", bench.hands).how is Rerun.OPENED
+
+
+def test_a_rerun_whose_opener_died_before_it_said_so_is_told_once() -> None:
+    bench = Bench().completed()
+    open_rerun(bench.key.slot, bench.spec, bench.store, NOON, cause=Cause.DRIFT, note="drift")
+    for _ in range(2):
+        assert ask_rerun(bench.key, Cause.DRIFT, "drift", bench.hands).how is Rerun.KNOWN
+    assert bench.told().count("RERUN_ACCEPTED") == 1
+
+
+def test_a_rerun_for_another_reason_is_not_told_as_this_one() -> None:
+    bench = Bench().completed()
+    open_rerun(bench.key.slot, bench.spec, bench.store, NOON, cause=Cause.RERUN, note="ann: corrected")
+    assert ask_rerun(bench.key, Cause.DRIFT, "drift", bench.hands).how is Rerun.KNOWN
+    assert "RERUN_ACCEPTED" not in bench.told()
 
 
 def test_a_pipeline_that_is_gone_is_not_run_again() -> None:

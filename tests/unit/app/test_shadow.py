@@ -5,17 +5,20 @@ from __future__ import annotations
 import pytest
 from tests.unit.app.bench import Bench
 
+from interlock.app.advance import advance
 from interlock.app.perform import perform
 from interlock.core.alerts import Alert, AlertLevel, AlertType, LifecycleEvent
 from interlock.core.commands import (
     AskRerun,
     CancelJob,
+    CheckJob,
     Command,
     NotifyDownstream,
     PublishEnd,
     RaiseAlert,
     ResolveAlert,
 )
+from interlock.core.events import JobVanished, TriggerAccepted
 from interlock.core.ids import CommandId
 from interlock.core.pipelines import Mode
 from interlock.core.runs import Cause, RunStatus
@@ -70,6 +73,13 @@ def test_each_effect_is_told_once_instead_of_being_done(wish: Command, kind: str
     assert bench.told().count(kind) == 1
     assert bench.hands.dispatches.alerts(limit=10) == ()
     assert bench.sink.delivered == []
+
+
+def test_a_job_that_somebody_else_runs_is_looked_at_in_shadow_too() -> None:
+    bench = _shadow()
+    bench.ready_to_start()
+    advance(bench.key, TriggerAccepted(at=NOON, attempt=1, job_id="theirs"), bench.store)
+    assert isinstance(perform(bench.key, CheckJob(id=ID, attempt=1, look=0), bench.hands), JobVanished)
 
 
 def test_what_was_never_told_is_not_resolved() -> None:

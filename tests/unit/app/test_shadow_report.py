@@ -62,6 +62,12 @@ def test_what_was_told_of_a_real_job_stands_beside_it() -> None:
     assert slot.really == ("ping start, 2026-03-07 12:00:00Z",)
 
 
+def test_what_happened_at_the_very_instant_asked_about_is_in_the_report() -> None:
+    bench = _played(Bench(SHADOW))
+    (slot,) = shadow_report(["example"], bench.store, NOON).items
+    assert slot.would_start_at == NOON
+
+
 def test_a_report_reaches_back_as_far_as_it_is_asked_to_and_over_many_pages() -> None:
     bench = _played(Bench(SHADOW))
     for number in range(450):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.unit.app.alert_bench import AlertBench, about, about_nobody
 
 from interlock.app.notifying import raise_alert, resolve_alert
-from interlock.app.silencing import begin_silence, covers, end_silence, silence_named
+from interlock.app.silencing import begin_silence, covers, end_silence, silence_named, silence_over
 from interlock.core.alerts import AlertType
 from interlock.errors import NotFound
 from interlock.ports.controls import Silence
@@ -55,6 +55,12 @@ def test_a_silence_covers_what_matches_all_that_it_says(fields: dict[str, Any], 
 def test_an_alert_about_interlock_itself_is_covered_only_by_what_names_no_pipeline() -> None:
     assert covers(a_silence(alert_type=AlertType.WATCHER_STALLED), about_nobody())
     assert not covers(a_silence(pipeline="example"), about_nobody())
+
+
+def test_a_silence_is_over_at_its_very_end() -> None:
+    silence = a_silence()
+    assert silence_over(about(), (silence,), silence.at) == silence
+    assert silence_over(about(), (silence,), silence.until) is None
 
 
 def test_what_is_silenced_is_told_once_when_the_silence_is_over() -> None:
@@ -116,6 +122,28 @@ def test_of_several_silences_the_one_that_lasts_longest_counts() -> None:
     longest = begin_silence(a_silence(until=NOON + 3 * HOUR, reason="move"), bench.hands)
     bench.told(about())
     assert bench.record(about()).silenced_by == longest.silence_id
+
+
+def test_a_silence_is_over_at_its_end_and_not_a_moment_later() -> None:
+    silence = a_silence()
+    assert silence_over(about(), (silence,), NOON) == silence
+    assert silence_over(about(), (silence,), silence.until - timedelta(microseconds=1)) == silence
+    assert silence_over(about(), (silence,), silence.until) is None
+    assert silence_over(about(), (silence,), NOON - timedelta(microseconds=1)) is None
+
+
+def test_what_another_silence_has_taken_over_is_not_freed_by_the_end_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A list may lag behind: it shows the alert under the silence that it was under before."""
+    bench = AlertBench()
+    first = begin_silence(a_silence(), bench.hands)
+    begin_silence(a_silence(until=NOON + 3 * HOUR, reason="move"), bench.hands)
+    bench.told(about())
+    before = bench.record(about())
+    monkeypatch.setattr(type(bench.hands.dispatches), "silenced", lambda *_, **__: (before,))
+    end_silence(first.silence_id, bench.hands)
+    assert bench.record(about()) == before
 
 
 def test_ending_what_is_not_there_says_so() -> None:

@@ -54,6 +54,30 @@ def test_a_run_that_is_stuck_again_in_another_state_is_told_again() -> None:
     ]
 
 
+def test_a_run_that_is_stuck_again_in_the_same_state_has_a_line_for_each_time() -> None:
+    yard = a_yard(wake_at=MORNING + timedelta(days=1), **RUNNING)
+    later(yard, 31 * MINUTE)
+    run = yard.world.store.run(a_key())
+    assert run is not None
+    yard.change(run, since=yard.clock.now(), attempt=2)
+    later(yard, MINUTE)
+    assert yard.told() == []
+    later(yard, 31 * MINUTE)
+    assert yard.told() == [AlertType.STUCK_RUN]
+    assert yard.lines(EventKind.RUN_STUCK) == [EventKind.RUN_STUCK] * 2
+
+
+def test_a_watcher_that_has_just_begun_is_given_a_moment_for_what_was_left_behind() -> None:
+    yard = Yard(QUIET)
+    yard.run(QUIET, wake_at=MORNING, **RUNNING)
+    yard.go_to(MORNING + HOUR)
+    yard.watch(since=timedelta())
+    yard.scan()
+    assert yard.told() == []
+    later(yard, watchdog.SETTLING_IN)
+    assert yard.told() == [AlertType.STUCK_RUN]
+
+
 def test_the_projects_threshold_is_the_one_that_counts() -> None:
     """T-46, T-87."""
     yard = a_yard(wake_at=MORNING + timedelta(days=1), **RUNNING)
@@ -209,6 +233,14 @@ def test_a_watcher_is_not_missed_where_none_is_wanted_or_it_is_too_early(thresho
     yard.go_to(MORNING + HOUR)
     yard.scan(**thresholds)
     assert yard.alerts() == []
+
+
+def test_one_that_is_patient_sees_what_goes_wrong_beside_a_watcher_that_is_there() -> None:
+    yard = a_yard(wake_at=MORNING + timedelta(days=1), **RUNNING)
+    yard.go_to(MORNING + 31 * MINUTE)
+    yard.watch()
+    yard.scan(patient=True)
+    assert yard.told() == [AlertType.STUCK_RUN]
 
 
 def test_a_watchdog_that_looks_mends_the_alert_that_none_does() -> None:

@@ -21,7 +21,7 @@ from interlock.aws import alert_delivery, scheduler, stream_router, watchdog
 from interlock.aws.scheduling import BEATS, PARTS, beat
 from interlock.core.alerts import AlertType
 from interlock.core.dispatching import alert_dispatch
-from interlock.core.ids import PipelineName
+from interlock.core.ids import PipelineName, ScheduleName
 from interlock.errors import StoreUnavailable
 from interlock.runtime.retention import Retention
 from interlock.runtime.wiring import LazyHttp
@@ -86,7 +86,7 @@ def test_a_tick_that_fails_is_not_counted(office: Any, capsys: pytest.CaptureFix
 def test_what_is_too_much_for_one_call_is_opened_by_others_of_the_same_alias(office: Any) -> None:
     """AWS-44, AWS-45: and they open just that, and count no tick."""
     hand_on = scheduler._handing_on(office, FUNCTION)
-    parts = [(f"p{number}", "daily") for number in range(PARTS)]
+    parts = [(PipelineName(f"p{number}"), ScheduleName("daily")) for number in range(PARTS)]
     hand_on(parts)
     (call,) = office.door.calls
     assert (call["call"], call["FunctionName"], call["InvocationType"]) == ("lambda.invoke", FUNCTION, "Event")

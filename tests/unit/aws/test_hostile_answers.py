@@ -63,6 +63,21 @@ def test_a_sealed_answer_counts_as_it_was_given() -> None:
     assert told(rig, sealed(answer(asked(rig), rig.hands), KEY)).next is Next.START
 
 
+def test_a_sealed_answer_is_not_taken_away_by_a_word_that_it_was_lost() -> None:
+    rig = Turning()
+    given = sealed(answer(asked(rig), rig.hands), KEY)
+    assert told(rig, {**given, "lost": {"Error": "States.Timeout"}}).next is Next.START
+
+
+@pytest.mark.parametrize("more", [{"lost": {"Error": "States.Timeout"}}, {}], ids=["lost", "forged"])
+def test_what_counts_as_lost_brings_no_evidence(more: dict[str, Any]) -> None:
+    """That nobody answered needs no seal, so nothing else of it is believed."""
+    rig = Turning()
+    given = {**wire.to_builtins(answer(asked(rig), rig.hands)), **more}
+    (found,) = opened({"run": rig.key.run_id, "answers": [given]}, KEY)["answers"]
+    assert (given["fact"] is None, found["fact"]) == (False, None)
+
+
 def test_forged_evidence_starts_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever may start an execution writes its state, and must not be able to say that the data are ready."""
     rig = Turning()

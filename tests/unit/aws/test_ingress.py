@@ -6,19 +6,25 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.acceptance.cli import a_script
 from tests.unit.aws.queues import ARN, DAY, SENDER, Line, a_line
 from tests.unit.aws.urls import Call
 
 from interlock.aws import ingress
 from interlock.aws.ingress import called
+from interlock.aws.requests import PATIENCE
+from interlock.core.runs import RunStatus
 from interlock.errors import Contention, Invalid, NotFound, StoreUnavailable
 from interlock.operations import controlling, sensing
 from interlock.operations.performing import function_of
+from interlock.runtime.clock import SystemPacer
+from interlock.runtime.driver import Driver
 from interlock.server.doorway import SAFE
 from interlock.server.kinds import Kind, kinds
 
@@ -187,6 +193,52 @@ def test_a_run_that_is_not_ready_waits_and_that_is_no_failure(line: Line) -> Non
     line.send("Run", pipelineId="pushed")
     assert [run.status for run in line.runs("pushed")] == ["PENDING"]
     assert line.kept.items == []
+
+
+# ---------------------------------------------------------------- waiting for what comes of it
+
+
+@pytest.fixture
+def waits(line: Line, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """Put the function over the project; what is returned fills with the instants until which something waits."""
+    until: list[datetime] = []
+
+    def wait(_pacer: SystemPacer, when: datetime) -> None:
+        until.append(when)
+        line.later(seconds=1)
+
+    monkeypatch.setattr(SystemPacer, "until", wait)
+    monkeypatch.setattr(ingress, "_OFFICE", lambda: SimpleNamespace(work=line.work, failures=line.kept))
+    return until
+
+
+def test_nothing_waits_for_a_run_that_a_message_asked_for(line: Line, waits: list[datetime]) -> None:
+    """AWS-33: nobody hears the answer, and ten messages that wait take the function's time away."""
+    message = line.message({"request": "Run", "pipelineId": "orders"})
+    assert ingress.handler({"Records": [message]}, Call(60)) == {"batchItemFailures": []}
+    (run,) = line.runs()
+    assert (run.status, waits, line.kept.items) == (RunStatus.PENDING, [], [])
+
+
+def test_nothing_waits_for_a_job_to_stop_that_a_message_asked_for(line: Line, waits: list[datetime]) -> None:
+    a_script(line.root / "job", "sleep 60")
+    line.send("Run", pipelineId="orders")
+    (run,) = line.runs()
+    assert run.status is RunStatus.RUNNING
+    line.later(seconds=5)
+    waits.clear()
+    message = line.message({"request": "CancelRun", "runId": run.key.run_id, "reason": "a story"})
+    assert ingress.handler({"Records": [message]}, Call(60)) == {"batchItemFailures": []}
+    (run,) = line.runs()
+    assert (run.status, waits, line.kept.items) == (RunStatus.CANCELLED, [], [])
+    Driver(line.work.hands, SystemPacer(line.work.clock)).catch_up(run.key)
+
+
+def test_a_direct_call_waits_for_a_while_because_it_hears_the_answer(line: Line, waits: list[datetime]) -> None:
+    began = line.work.clock.now()
+    assert ingress.handler({"request": "Run", "pipelineId": "orders"}, Call(60))["status"] == "PENDING"
+    assert waits
+    assert PATIENCE <= line.work.clock.now() - began < PATIENCE + timedelta(seconds=2)
 
 
 # ---------------------------------------------------------------- directly

@@ -143,10 +143,11 @@ def test_who_waits_leaves_a_row_that_says_how_to_wake_it_and_until_when_it_sleep
     played.go_on()
     (item,) = played.parked
     body = wire.from_json(item["body"]["S"], dict)
-    rig.kernel.restore([Record(pk=f"parked/{RUN}", sk="TOKEN", version=int(item["version"]["N"]), body=body)])
-    parked = Parking(rig.kernel).find(a_run().key.run_id)
-    assert parked is not None
+    pk, sk = f"parked/{RUN}", item["SK"]["S"]
+    rig.kernel.restore([Record(pk=pk, sk=sk, version=int(item["version"]["N"]), body=body)])
+    (parked,) = Parking(rig.kernel).find(a_run().key.run_id)
     assert (parked.token, parked.seen, parked.until) == (item["given"], 7, NOON + MINUTE)
+    assert played.execution.name in sk
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,12 @@ from tests.unit.aws.urls import Call, Reply, an_event
 from tests.unit.operations.office import Office, an_office
 
 from interlock.api.running import CancelRun
+from interlock.app.advance import advance
 from interlock.app.perform import carry_out
 from interlock.aws.api import answer
 from interlock.aws.requests import at_the_counter, within
-from interlock.core.commands import CancelJob, EvaluateTrait, StartJob
+from interlock.core.commands import CancelJob, CheckJob, EvaluateTrait, StartJob
+from interlock.core.events import Woke
 from interlock.core.runs import RunStatus
 from interlock.errors import ServerUnavailable
 from interlock.operations.desk import WorkDesk
@@ -116,6 +118,18 @@ def test_a_job_is_stopped_by_those_whose_work_it_is(office: Office, monkeypatch:
     wished, mine = seen[0]
     assert [type(wish) for wish in wished] == [CancelJob]
     assert mine == ()
+
+
+@pytest.mark.usefixtures("others")
+def test_a_job_is_looked_at_by_those_whose_work_it_is(office: Office) -> None:
+    a_script(office.root / "job", "sleep 60")
+    assert ask(office, "POST", f"{ORDERS}/run", {}).status == 202
+    (run,) = office.store.runs_of("orders", limit=9)
+    assert run.wake_at is not None
+    advance(run.key, Woke(at=run.wake_at), office.store)
+    assert [type(wish) for wish in office.store.outstanding(run.key)] == [CheckJob]
+    assert at_the_counter(office.work).hands.store.outstanding(run.key) == ()
+    ask(office, "POST", f"/api/runs/{run.key.run_id}/cancel", {"reason": "a story"})
 
 
 @pytest.mark.usefixtures("others")

@@ -8,8 +8,9 @@ import pytest
 from tests.unit.aws.rig import Turning
 
 from interlock.app.advance import advance
+from interlock.app.arrivals import open_run
 from interlock.app.callbacks import Report, complete
-from interlock.aws.parking import LINGERS, Parking
+from interlock.aws.parking import LINGERS, Parked, Parking
 from interlock.aws.patience import LONGEST
 from interlock.aws.scheduling import AGAIN, LEFT, LONGEST_CALL, REVIVING, Clockwork
 from interlock.aws.state import Next
@@ -20,7 +21,7 @@ from interlock.core.runs import RunStatus
 from interlock.errors import StoreUnavailable
 from interlock.ports.triggers import JobState
 from interlock.stores.kernel import Delete, Record
-from interlock.testing.builders import MINUTE, NOON, SECOND, a_spec, a_trait
+from interlock.testing.builders import MINUTE, NOON, SECOND, a_slot, a_spec, a_trait
 
 
 class Names:
@@ -65,8 +66,8 @@ class Forsaken(Turning):
     def park(self, until: datetime) -> None:
         """Leave the row of an execution that waits until then."""
         pk, ttl = f"parked/{self.key.run_id}", int((until + LINGERS).timestamp())
-        self.kernel.commit(pk, [Delete("TOKEN")])
-        self.kernel.restore([Record(pk=pk, sk="TOKEN", version=1, body={"token": "t", "ttl": ttl})])
+        self.kernel.commit(pk, [Delete("TOKEN#one")])
+        self.kernel.restore([Record(pk=pk, sk="TOKEN#one", version=1, body={"token": "t", "ttl": ttl})])
 
 
 def test_a_run_whose_first_execution_never_began_gets_it_soon() -> None:
@@ -91,6 +92,14 @@ def test_a_run_whose_time_came_long_ago_gets_another_execution() -> None:
     rig.clock.advance(LONGEST + LEFT + 10 * MINUTE)
     assert rig.revived() == 1
     assert rig.machines.taken[-1] != f"{rig.key.run_id}/"
+
+
+def test_every_run_that_is_left_alone_gets_another_execution_in_the_same_tick() -> None:
+    rig = Forsaken()
+    other = open_run(a_slot("2026-03-06"), rig.spec, rig.store, NOON).run.key
+    rig.clock.advance(LONGEST + LEFT + 10 * MINUTE)
+    assert rig.revived() == 2
+    assert {name.rpartition("/")[0] for name in rig.machines.taken} == {rig.key.run_id, other.run_id}
 
 
 def test_a_run_gets_another_execution_once_in_a_while_and_not_once_for_ever() -> None:
@@ -205,7 +214,7 @@ def test_a_store_that_cannot_say_who_sleeps_is_told_too() -> None:
     rig.clock.advance(60 * MINUTE)
 
     class Blind(Parking):
-        def find(self, run: object) -> None:
+        def find(self, run: object) -> tuple[Parked, ...]:
             raise StoreUnavailable("no answer")
 
     ticked = rig.clockwork._replace(parking=Blind(rig.kernel)).tick()

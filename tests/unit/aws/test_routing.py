@@ -13,14 +13,14 @@ from interlock.aws.records import Malformed, each, read
 from interlock.aws.routing import Router
 from interlock.aws.state import Next
 from interlock.core.alerts import AlertType
-from interlock.core.events import CancelAsked, EvidenceArrived
+from interlock.core.events import CancelAsked
 from interlock.core.ids import RunKey
 from interlock.core.runs import Cause
 from interlock.errors import StoreUnavailable
 from interlock.stores.dynamodb.items import item_of
 from interlock.stores.kernel import Delete, Record
 from interlock.stores.rows import row_of
-from interlock.testing.builders import NOON, SECOND, a_slot
+from interlock.testing.builders import NOON, a_slot
 
 
 class Machines:
@@ -70,10 +70,23 @@ class Stream(Turning):
         image = item_of(row_of(found), shards=4)
         return a_record(image, event)
 
-    def parked(self, token: str, seen: int) -> None:
+    def parked(self, token: str, seen: int, row: str = "TOKEN#one") -> None:
+        """Let an execution lie down."""
         pk = f"parked/{self.key.run_id}"
-        self.kernel.commit(pk, [Delete("TOKEN")])
-        self.kernel.restore([Record(pk=pk, sk="TOKEN", version=seen, body={"token": token})])
+        self.kernel.commit(pk, [Delete(row)])
+        self.kernel.restore([Record(pk=pk, sk=row, version=seen, body={"token": token})])
+
+    def changed(self) -> dict[str, Any]:
+        """Let the run take its first answers, after which it starts its job, and return the record of its change."""
+        self.step()
+        self.carry(type(self.state)(run=self.key.run_id, answers=self.answers()))
+        self.step()
+        return self.record(SLOT_PK, "RUN#000001", "MODIFY")
+
+    @property
+    def asleep(self) -> list[str]:
+        """The tokens of those who sleep."""
+        return [each.token for each in self.parking.find(self.key.run_id)]
 
 
 def a_record(image: dict[str, Any], event: str = "INSERT", *, number: str = "1", at: float = 0.0) -> dict[str, Any]:
@@ -109,50 +122,6 @@ def test_a_record_that_comes_twice_does_nothing_more() -> None:
     stream.router.route(record)
     assert set(stream.machines.started) == {stream.key.run_id}
     assert not stream.failures.kept
-
-
-def test_a_run_that_changed_wakes_the_execution_that_waits_for_it() -> None:
-    stream = Stream()
-    stream.parked("token", seen=stream.run.version)
-    advance(stream.key, EvidenceArrived(at=NOON + SECOND, source="x"), stream.store)
-    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
-    assert stream.machines.started == []
-    assert stream.machines.woken == (["token"] if stream.run.version > 1 else [])
-
-
-def test_an_execution_that_has_seen_the_change_is_left_asleep() -> None:
-    stream = Stream()
-    stream.parked("token", seen=stream.run.version)
-    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
-    assert stream.machines.woken == []
-    assert stream.parking.find(stream.key.run_id) is not None
-
-
-def test_a_token_is_used_once() -> None:
-    stream = Stream()
-    stream.step()
-    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
-    stream.parked("token", seen=1)
-    stream.step()
-    record = stream.record(SLOT_PK, "RUN#000001", "MODIFY")
-    stream.router.route(record)
-    stream.router.route(record)
-    assert stream.machines.woken == ["token"]
-
-
-def test_a_wake_that_was_not_answered_is_made_again() -> None:
-    stream = Stream()
-    stream.step()
-    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
-    stream.parked("token", seen=1)
-    stream.step()
-    record = stream.record(SLOT_PK, "RUN#000001", "MODIFY")
-    stream.machines.trouble = StoreUnavailable("no answer")
-    with pytest.raises(StoreUnavailable):
-        stream.router.route(record)
-    stream.machines.trouble = None
-    stream.router.route(record)
-    assert stream.machines.woken == ["token"]
 
 
 def test_what_is_removed_and_what_is_no_run_starts_nothing() -> None:
@@ -192,56 +161,6 @@ def test_a_run_that_has_ended_and_wishes_something_gets_its_execution() -> None:
     assert stream.store.outstanding(stream.key)
     stream.router.route(stream.record(SLOT_PK, "RUN#000001"))
     assert stream.machines.started == [stream.key.run_id]
-
-
-def test_a_change_of_a_run_that_nobody_waits_for_wakes_nobody_and_starts_nothing() -> None:
-    stream = Stream()
-    stream.step()
-    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
-    assert (stream.machines.started, stream.machines.woken) == ([], [])
-
-
-def test_a_record_of_the_opening_that_comes_last_wakes_who_sleeps_over_what_came_since() -> None:
-    """AWS-42: it goes by what the table holds now, not by what the record says."""
-    stream = Stream()
-    opening = stream.record(SLOT_PK, "RUN#000001")
-    stream.step()
-    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
-    stream.parked("token", seen=1)
-    stream.step()
-    stream.router.route(opening)
-    assert stream.machines.woken == ["token"]
-    assert stream.parking.find(stream.key.run_id) is None
-
-
-def test_a_token_that_is_spent_is_forgotten() -> None:
-    """AWS-48: its execution was stopped, or woke by itself."""
-    stream = Stream()
-    stream.step()
-    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
-    stream.parked("spent", seen=1)
-    stream.step()
-    stream.machines.wake = lambda token: not token  # type: ignore[method-assign]
-    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
-    assert stream.parking.find(stream.key.run_id) is None
-
-
-def test_an_execution_that_lies_down_again_in_the_middle_of_being_woken_keeps_its_token() -> None:
-    stream = Stream()
-    stream.step()
-    stream.carry(type(stream.state)(run=stream.key.run_id, answers=stream.answers()))
-    stream.parked("first", seen=1)
-    stream.step()
-
-    def woken(token: str) -> bool:
-        stream.parked("second", seen=stream.run.version)
-        return bool(token)
-
-    stream.machines.wake = woken  # type: ignore[method-assign]
-    stream.router.route(stream.record(SLOT_PK, "RUN#000001", "MODIFY"))
-    parked = stream.parking.find(stream.key.run_id)
-    assert parked is not None
-    assert parked.token == "second"
 
 
 def test_a_run_that_cannot_be_read_is_kept_for_people_and_blocks_nobody() -> None:

@@ -14,11 +14,11 @@ from interlock.app.advance import Advanced, advance
 from interlock.app.callbacks import Report, complete
 from interlock.app.postponing import LONGEST_PAUSE
 from interlock.aws.onward import RENEWED
-from interlock.aws.state import Lost, Next, State
+from interlock.aws.state import Asked, Lost, Next, State
 from interlock.aws.turning import LOOKS, STARTS, STUMBLES, Bounds, turn
 from interlock.core.alerts import AlertType
 from interlock.core.commands import CancelJob, EvaluateTrait, NotifyDownstream
-from interlock.core.events import CancelAsked, EvidenceArrived
+from interlock.core.events import CancelAsked, EvidenceArrived, Woke
 from interlock.core.ids import TraitName
 from interlock.core.pipelines import Mode
 from interlock.core.runs import RunStatus
@@ -118,6 +118,31 @@ def test_an_answer_and_the_question_it_is_to_are_dealt_with_in_one_commit() -> N
     rig.kernel.rows = plain  # type: ignore[method-assign]
     assert rig.run.result(TraitName("freshness")) is not None
     assert not any(isinstance(wish, EvaluateTrait) for wish in rig.store.outstanding(rig.key))
+
+
+def test_an_answer_under_the_name_of_another_wish_strikes_nothing() -> None:
+    """Whoever may start executions could take a permit away with it: that nobody answered needs no seal."""
+    rig = Turning()
+    rig.until(Next.START)
+    (permit,) = rig.store.outstanding(rig.key)
+    question = EvaluateTrait(id=permit.id, round=rig.run.round, trait=TraitName("freshness"), deadline=NOON)
+    rig.carry(State(run=rig.key.run_id, answers=(Asked(run=rig.key.run_id, wish=question, lost=Lost(error="x")),)))
+    assert rig.step().next is Next.START
+    assert rig.store.outstanding(rig.key) == (permit,)
+
+
+def test_a_question_of_an_earlier_round_is_struck_and_not_asked() -> None:
+    rig = Turning()
+    rig.step()
+    (old,) = rig.state.evaluate
+    while rig.run.round == old.round:  # another execution tells the time until the next round begins
+        assert rig.run.due_at is not None
+        rig.clock.set(max(rig.run.due_at, rig.clock.now()))
+        advance(rig.key, Woke(at=rig.clock.now()), rig.store)
+    assert old in rig.store.outstanding(rig.key)
+    (wish,) = rig.step().evaluate
+    assert (wish.round, wish.trait) == (rig.run.round, old.trait)
+    assert old not in rig.store.outstanding(rig.key)
 
 
 def test_a_start_that_cannot_be_made_yet_is_tried_once_and_then_time_is_told() -> None:

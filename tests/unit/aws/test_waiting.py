@@ -9,13 +9,14 @@ from interlock.aws.onward import QUOTA, RENEWED
 from interlock.aws.parking import Parking, parked_pk, parking_request, wait_of
 from interlock.aws.patience import AGAIN, LONGEST, WATCHED, wakes_at
 from interlock.core.readiness import Readiness, ReadinessStatus
-from interlock.core.runs import Monitor, Run, RunStatus, Sla
+from interlock.core.runs import Monitor, Run, RunStatus, Sla, Verifying
 from interlock.stores.dynamodb import names
 from interlock.stores.kernel import Delete, Record
 from interlock.stores.memory import MemoryKernel
 from interlock.testing.builders import MINUTE, NOON, SECOND, a_run
 
 HOUR = 60 * MINUTE
+NOT_READY = Readiness(status=ReadinessStatus.NOT_READY, at=NOON, passed=0, needed=1, verdicts=())
 
 
 def _running(**fields: Any) -> Run:
@@ -71,10 +72,32 @@ def test_a_hold_ends_in_time() -> None:
     assert wakes_at(run, late) == late + SECOND
 
 
+def test_the_checks_of_a_jobs_work_are_asked_in_time() -> None:
+    late = NOON + 10 * HOUR
+    checked = Verifying(said="done", since=late)
+    assert wakes_at(_running(wake_at=late + SECOND, verifying=checked), late) == late + SECOND
+
+
+def test_nothing_about_a_job_in_doubt_is_put_off() -> None:
+    late = NOON + 10 * HOUR
+    assert wakes_at(_running(wake_at=late + SECOND, doubt="nobody can know"), late) == late + SECOND
+
+
+def test_the_first_round_ends_in_time() -> None:
+    late = NOON + 10 * HOUR
+    assert wakes_at(a_run(since=NOON, asked=(), wake_at=late + SECOND), late) == late + SECOND
+
+
+def test_a_round_of_a_watched_run_ends_in_time() -> None:
+    late, monitor = NOON + HOUR, Monitor(until=NOON + 2 * HOUR)
+    run = a_run(status=RunStatus.COMPLETED_MONITORING, since=NOON, wake_at=late + SECOND, monitor=monitor)
+    assert run.asked
+    assert wakes_at(run, late) == late + SECOND
+
+
 def test_a_round_that_is_under_way_ends_in_time() -> None:
     late = NOON + 10 * HOUR
-    readiness = Readiness(status=ReadinessStatus.NOT_READY, at=NOON, passed=0, needed=1, verdicts=())
-    run = a_run(since=NOON, wake_at=late + SECOND, asked=("freshness",), readiness=readiness)
+    run = a_run(since=NOON, wake_at=late + SECOND, asked=("freshness",), readiness=NOT_READY)
     assert wakes_at(run, late) == late + SECOND
 
 
@@ -102,8 +125,7 @@ def test_the_end_of_a_watch_is_not_late() -> None:
 
 
 def test_a_waiting_run_asks_again_more_rarely_the_longer_it_waits() -> None:
-    readiness = Readiness(status=ReadinessStatus.NOT_READY, at=NOON, passed=0, needed=1, verdicts=())
-    run = a_run(since=NOON, asked=(), wake_at=NOON + 20 * MINUTE + 30 * SECOND, readiness=readiness)
+    run = a_run(since=NOON, asked=(), wake_at=NOON + 20 * MINUTE + 30 * SECOND, readiness=NOT_READY)
     assert wakes_at(run, NOON + 20 * MINUTE) == NOON + 22 * MINUTE
 
 
@@ -143,10 +165,9 @@ def test_no_wait_is_shorter_than_a_second() -> None:
 
 def test_a_token_is_found_with_what_its_execution_has_seen() -> None:
     kernel, run = MemoryKernel(), a_run()
-    assert Parking(kernel).find(run.key.run_id) is None
+    assert Parking(kernel).find(run.key.run_id) == ()
     _park(kernel, run.key.run_id, "t0k+/=", seen=4)
-    parked = Parking(kernel).find(run.key.run_id)
-    assert parked is not None
+    (parked,) = Parking(kernel).find(run.key.run_id)
     assert (parked.token, parked.seen) == ("t0k+/=", 4)
 
 
@@ -154,15 +175,13 @@ def test_only_the_token_that_was_used_is_forgotten() -> None:
     kernel, name = MemoryKernel(), a_run().key.run_id
     parking = Parking(kernel)
     _park(kernel, name, "first", seen=4)
-    first = parking.find(name)
-    assert first is not None
+    (first,) = parking.find(name)
     _park(kernel, name, "second", seen=5)
     parking.clear(name, first)
-    second = parking.find(name)
-    assert second is not None
+    (second,) = parking.find(name)
     assert (second.token, second.seen) == ("second", 5)
     parking.clear(name, first._replace(seen=5))
-    assert parking.find(name) is None
+    assert parking.find(name) == ()
 
 
 def test_there_is_room_in_the_history_for_what_comes_after_the_last_look_at_it() -> None:
@@ -174,5 +193,5 @@ def test_there_is_room_in_the_history_for_what_comes_after_the_last_look_at_it()
 
 def _park(kernel: MemoryKernel, run: str, token: str, seen: int) -> None:
     pk = f"parked/{run}"
-    kernel.commit(pk, [Delete("TOKEN")])
-    kernel.restore([Record(pk=pk, sk="TOKEN", version=seen, body={"token": token})])
+    kernel.commit(pk, [Delete("TOKEN#one")])
+    kernel.restore([Record(pk=pk, sk="TOKEN#one", version=seen, body={"token": token})])

@@ -54,7 +54,10 @@ def test_a_subdivision_and_a_market_have_days_of_their_own(terminal: Terminal) -
         (("one", "--holidays", "XNYS", "--subdiv", "NY"), "XNYS has no subdivision 'NY'"),
         (("one", "--holidays", "US", "--years", "2026-2025"), "out of range"),
         (("one", "--holidays", "US", "--years", "1900-2999"), "at most 50 years"),
+        (("one", "--holidays", "US", "--years", "2000-2050"), "at most 50 years"),
         (("one", "--holidays", "US", "--years", "next"), "neither a year nor two"),
+        (("one", "--holidays", "US", "--years", "2150"), "knows no holidays of US in 2150"),
+        (("one", "--holidays", "XECB", "--years", "1997-2001"), "of XECB in 1997 to 1998, of 1997 to 2001"),
         (("Not A Name", "--holidays", "US"), "cannot be a name"),
         (("one",), "Missing option '--holidays'"),
         (("one", "--holidays", "US", "-o", "interlock.yaml/x"), "cannot be written"),
@@ -87,6 +90,7 @@ def test_a_calendar_that_comes_to_an_end_says_so(dated: Terminal) -> None:
     said = dated("calendar", "show", "off")
     assert said.out.splitlines()[1:] == ["2026-04-03  Friday", "2026-12-25  Friday"]
     assert "the last is 2026-12-25" in said.err
+    assert dated("calendar", "show", "off", "--next", "2").err == ""
     empty = dated("calendar", "show", "off", "--from", "2027-01-01")
     assert (empty.code, empty.out) == (0, "")
     assert "there is none" in empty.err

@@ -9,7 +9,8 @@ from tests.unit.cli.terminal import Terminal, a_result, now
 
 from interlock.app.advance import advance
 from interlock.app.arrivals import open_run
-from interlock.core.events import EvaluationAsked, TraitEvaluated
+from interlock.core.events import CancelAsked, EvaluationAsked, TraitEvaluated
+from interlock.core.ids import RunKey
 from interlock.core.traits import TraitStatus
 
 DAY = timedelta(days=1)
@@ -27,6 +28,18 @@ def _days(terminal: Terminal, count: int) -> list[str]:
 def test_runs_come_newest_first(terminal: Terminal) -> None:
     ids = _days(terminal, 3)
     assert [line.split()[0] for line in terminal("history", "orders").out.splitlines()] == ids
+
+
+def test_a_run_that_ended_without_a_start_says_so_and_what_it_was_blocked_by(terminal: Terminal) -> None:
+    _days(terminal, 1)
+    key = RunKey(terminal.slot(now()), 1)
+    with terminal.kept() as store:
+        run = store.run(key)
+        assert run is not None
+        answer = a_result(status=TraitStatus.FAIL, at=now(), reason="3 of 4")
+        advance(key, TraitEvaluated(at=now(), round=run.round, result=answer), store)
+        advance(key, CancelAsked(at=now(), actor="ann", reason="not today"), store)
+    assert "nothing was started, blocked by data-check" in terminal("history", "orders").out
 
 
 def test_pages_of_history_hold_every_run_once_and_say_when_there_are_more(terminal: Terminal) -> None:

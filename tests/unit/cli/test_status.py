@@ -156,6 +156,22 @@ def test_a_pipeline_whose_file_was_removed_keeps_its_history(terminal: Terminal)
     assert "no file defines it any more" in said.out
 
 
+def test_a_pipeline_in_shadow_mode_never_looks_as_if_its_job_had_run(terminal: Terminal) -> None:
+    file = terminal.root / "pipelines/orders.yaml"
+    file.write_text(f"{file.read_text()}mode: shadow\n")
+    terminal("run", "orders")
+    assert "in shadow mode: nothing of it is done" in _line(terminal("status").out)[-1]
+    assert "interlock shadow report orders" in terminal("status", "orders").out
+    assert terminal("status", "orders", "--json").document["mode"] == "shadow"
+    assert "COMPLETED  let through and completed by attempt 1, in shadow mode" in terminal("why", "orders").out
+
+
+def test_a_live_pipeline_says_nothing_of_shadow_mode(terminal: Terminal) -> None:
+    terminal("run", "orders")
+    assert "shadow" not in terminal("status").out + terminal("status", "orders").out + terminal("why", "orders").out
+    assert terminal("status", "orders", "--json").document["mode"] == "live"
+
+
 def test_an_empty_project_says_what_to_do(terminal: Terminal) -> None:
     (terminal.root / "pipelines/orders.yaml").unlink()
     said = terminal("status")

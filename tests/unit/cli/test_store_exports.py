@@ -123,7 +123,8 @@ def test_a_stream_that_takes_no_more_is_told_of_in_words(
     def full(_data: bytes) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=SimpleNamespace(write=full), flush=lambda: None))
+    stream = SimpleNamespace(buffer=SimpleNamespace(write=full), flush=lambda: None, isatty=lambda: False)
+    monkeypatch.setattr(sys, "stdout", stream)
     said = kept("store", "export")
     assert said.code == 3
     assert f"cannot write the export to stdout: {words}." in said.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,28 @@ def test_what_does_not_end_within_the_grace_is_said_by_the_exit_code(
     monkeypatch.setattr(Watching, "drain", lambda _self, _grace: False)
     monkeypatch.setattr(Watching, "watch", lambda _self, **_rest: signal.raise_signal(number))
     assert watch(root, "--grace", "1s") == code
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_waits_for_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    root, told = a_project(tmp_path), list[str]()
+
+    def drain(_self: Watching, _grace: timedelta) -> bool:
+        signal.raise_signal(number)
+        return not told
+
+    monkeypatch.setattr(Watching, "hurry", lambda _self: told.append("hurry"))
+    monkeypatch.setattr(Watching, "watch", lambda _self, **_rest: signal.raise_signal(number))
+    monkeypatch.setattr(Watching, "drain", drain)
+    assert watch(root) == code
+    assert told == ["hurry"]
+    assert "told twice to stop" in capsys.readouterr().err
 
 
 def test_a_signal_ends_the_watching_with_nothing_half_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,6 +125,35 @@ def test_shadow_on_either_side_is_shadow(tmp_path: Path, project: str, pipeline:
     assert loaded(root).pipelines["one"].spec.mode is mode
 
 
+def test_a_pipelines_own_interval_goes_before_the_watchers(tmp_path: Path) -> None:
+    assert _spec(tmp_path, "watch: {interval: 7s}\n").watch.interval == timedelta(seconds=7)
+
+
+def test_monitoring_that_is_switched_off_lasts_for_nothing(tmp_path: Path) -> None:
+    assert _spec(tmp_path, "watch: {monitoring: {enabled: false, duration: 2h}}\n").watch.monitoring is None
+
+
+@pytest.mark.parametrize(
+    ("more", "zones"),
+    [
+        ("", ("Europe/Berlin", "Europe/Berlin")),
+        ("sla: {timezone: Asia/Tokyo}\n", ("Asia/Tokyo", "Asia/Tokyo")),
+        ('sla: {completionDeadline: "09:00", timezone: Asia/Tokyo}\n', ("Asia/Tokyo", "Asia/Tokyo")),
+        ('sla: {completionDeadline: "09:00"}\n', ("Europe/Berlin", "Europe/Berlin")),
+        (
+            "sla: {validationTimeout: 1h, timezone: Asia/Tokyo}\nschedules: [{name: one, timezone: America/New_York}]\n",
+            ("America/New_York", "Asia/Tokyo"),
+        ),
+    ],
+)
+def test_a_zone_is_the_schedules_else_the_slas_else_the_projects(
+    tmp_path: Path, more: str, zones: tuple[str, str]
+) -> None:
+    """T-40."""
+    spec = _spec(tmp_path, more)
+    assert (spec.schedules[0].timezone, spec.sla.timezone) == zones
+
+
 def test_a_lead_of_nothing_is_no_warning(tmp_path: Path) -> None:
     assert _spec(tmp_path, "sla: {atRiskLeadTime: 0}\n").sla.at_risk is None
 
@@ -192,3 +221,93 @@ def test_no_key_of_a_schedule_needs_another(tmp_path: Path, keys: str) -> None:
 def test_no_block_about_the_time_around_a_job_needs_another(tmp_path: Path, block: str) -> None:
     """BUG-68, LAT-01."""
     assert _spec(tmp_path, f"{block}\n").name == "one"
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "right/Europe/Berlin", "posix/Europe/Berlin"])
+@pytest.mark.parametrize("block", ["schedules: [{{name: one, timezone: {}}}]", "sla: {{timezone: {}}}"])
+def test_a_zone_that_is_not_the_same_on_every_machine_is_refused(tmp_path: Path, block: str, zone: str) -> None:
+    """T-41."""
+    root = small_project(tmp_path)
+    write_pipeline(root, "one", f"{block.format(zone)}\n")
+    (problem,) = problems_of(root)
+    assert problem.line == 6
+    expected = f"timezone: {zone!r} is not the same on every machine (expected an IANA name such as Europe/Berlin)"
+    assert problem.message == expected
+    assert problem.hint == ("did you mean 'Europe/Berlin'?" if "/" in zone else "")
+
+
+def test_a_project_is_in_no_zone_of_the_machine_either(tmp_path: Path) -> None:
+    """T-41."""
+    root = small_project(tmp_path)
+    (root / "interlock.yaml").write_text("timezone: localtime\n")
+    (problem,) = problems_of(root)
+    assert (problem.line, "not the same on every machine" in problem.message) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("@daily", "write '0 0 * * *' instead"),
+        ("@hourly", "write '0 * * * *' instead"),
+        ("@weekly", "write '0 0 * * 0' instead"),
+        ("@reboot", ""),
+        ("61 * * * *", "minutes are 0 to 59"),
+        ("0 24 * * *", "hours are 0 to 23"),
+        ("0 0 30 2 *", "days are 1 to 31, L or LW, and one of the months has to have the day"),
+        ("0 0 * 13 *", "months are 1 to 12 or JAN to DEC"),
+        (
+            "0 0 * * 8",
+            "days of the week are 0 to 7 or SUN to SAT, with #2 for the second and L for the last of a month",
+        ),
+    ],
+)
+def test_a_cron_expression_that_is_none_is_told_with_what_was_meant(tmp_path: Path, text: str, hint: str) -> None:
+    root = small_project(tmp_path)
+    write_pipeline(root, "one", f'schedules: [{{name: one, cron: "{text}"}}]\n')
+    (problem,) = problems_of(root)
+    assert problem.message.startswith(f"cron: not a cron expression: {text!r}")
+    assert problem.hint == hint
+
+
+@pytest.mark.parametrize("said", ["{}", "{days: []}", "{dates: []}", "{calendar: []}"])
+def test_an_include_that_names_nothing_does_not_mean_every_day(tmp_path: Path, said: str) -> None:
+    root = small_project(tmp_path)
+    write_pipeline(root, "one", f"include: {said}\n")
+    (problem,) = problems_of(root)
+    assert (problem.line, problem.message) == (6, "include names no day: nothing of this pipeline would ever start")
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        "exclusions: {days: [Mon, Tue, Wed, Thu, Fri, Sat, Sun]}",
+        "exclusions: {days: [Mon, Tue, Wed, Thu, Fri, Sat, Sun], calendar: us-holidays}",
+        "include: {calendar: us-holidays}\nexclusions: {days: [Mon, Tue, Wed, Thu, Fri, Sat, Sun]}",
+        "include: {days: [Sat]}\nexclusions: {days: [Sun, Sat]}",
+        "include: {dates: [2026-12-25]}\nexclusions: {dates: [2026-12-24, 2026-12-25]}",
+        "include: {dates: [2026-12-26], days: [Sun]}\nexclusions: {days: [Sat, Sun]}",
+        "include: {dates: [2026-07-03]}\nexclusions: {calendar: us-holidays}",
+    ],
+)
+def test_exclusions_that_leave_no_day_are_refused(tmp_path: Path, days: str) -> None:
+    """Nothing would start, and nobody would be told of it."""
+    root = small_project(tmp_path)
+    write_pipeline(root, "one", f"{days}\n")
+    (problem,) = problems_of(root)
+    assert problem.message == "exclusions leave no day: nothing of this pipeline would ever start"
+    assert problem.hint == "to open no slots, say watch: {enabled: false}"
+    assert problem.line == (7 if "include" in days else 6)
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        "exclusions: {days: [Mon, Tue, Wed, Thu, Fri, Sat]}",
+        "include: {days: [Sat]}\nexclusions: {days: [Sun]}",
+        "include: {dates: [2026-07-03, 2026-12-28]}\nexclusions: {calendar: us-holidays}",
+        "include: {days: [Sat], dates: [2026-12-28]}\nexclusions: {days: [Sat]}",
+        "include: {days: [Sat], calendar: us-holidays}\nexclusions: {days: [Sat]}",
+    ],
+)
+def test_a_single_day_that_is_left_is_enough(tmp_path: Path, days: str) -> None:
+    assert _spec(tmp_path, f"{days}\n").name == "one"

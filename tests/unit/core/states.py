@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from interlock.core.commands import Command, RaiseAlert, ResolveAlert
-from interlock.core.decision import Decision
+from interlock.core.decision import Decision, stay
 from interlock.core.documents import Document
 from interlock.core.events import (
     CancelAsked,
@@ -95,6 +95,11 @@ class Story:
         """Tell the run a fact."""
         self.last = decide(self.run, event, self.spec)
         return self.last
+
+    def ignores(self, event: Event) -> bool:
+        """Tell the run a fact, and say whether it was silence: nothing changed, and nothing wished."""
+        before = self.run
+        return self.tell(event) == stay(before)
 
     def after(self, seconds: float) -> datetime:
         """Let time pass."""

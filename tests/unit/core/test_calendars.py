@@ -55,6 +55,13 @@ def test_what_is_taken_out_stays_out_whatever_else_is_said(day: date) -> None:
     assert outer.contains(day) == (inner.contains(day) or day in HOLIDAYS.dates)
 
 
+def test_what_is_taken_out_of_what_is_taken_out_stays_in() -> None:
+    closed = DaySet(union=(WEEKENDS,), without=(DaySet(dates=(date(2026, 3, 7),)),))
+    found = DaySet(weekdays=(4, 5), without=(closed,))
+    assert [day for day in range(6, 9) if found.contains(date(2026, 3, day))] == [6, 7]
+    assert not found.contains(date(2026, 3, 14))
+
+
 def test_the_leap_day_is_a_day() -> None:
     assert DaySet(business_days=BusinessDays(nth=(-1,))).contains(date(2028, 2, 29))
     assert not DaySet(business_days=BusinessDays(nth=(-1,))).contains(date(2027, 2, 28))
@@ -71,6 +78,8 @@ def test_the_leap_day_is_a_day() -> None:
         (ExclusionSpec(include=DaySet(dates=(date(2026, 3, 7),))), "2026-03-08", "none of the included days"),
         (ExclusionSpec(include=DaySet()), "2026-03-08", "none of the included days"),
         (ExclusionSpec(include=WEEKENDS, weekdays=(6,)), "2026-03-08", "is a Sunday, which is excluded"),
+        (ExclusionSpec(include=WEEKENDS, calendars=(HOLIDAYS,)), "2026-03-06", "none of the included days"),
+        (ExclusionSpec(include=WEEKENDS, calendars=(HOLIDAYS,)), "2026-03-07", ""),
     ],
 )
 def test_the_periods_own_day_is_looked_up_in_calendars(exclusions: ExclusionSpec, period: str, reason: str) -> None:

@@ -145,6 +145,19 @@ def test_two_never_deliver_at_once_and_a_lease_that_ran_out_is_taken_over() -> N
     assert dispatching.released(an_open(), None, NOON) == an_open()
 
 
+def test_what_somebody_died_over_is_due_again_when_another_takes_the_lease_for_one_target_only() -> None:
+    """Nobody tries it any more, and it may have arrived: neither may be forgotten."""
+    grouped = Target(name="chat", group="sales", wait=HOUR)
+    died = dispatching.begun(an_open(PAGER, grouped), NOON, NOON + MINUTE)
+    taken = dispatching.begun(died, NOON + MINUTE, NOON + HOUR, only="chat")
+    assert taken.held_until == NOON + HOUR
+    assert (_pager(taken).state, _pager(taken).next_at, _pager(taken).unsure) == (
+        DeliveryState.DUE,
+        NOON + MINUTE,
+        True,
+    )
+
+
 def test_a_lease_that_ran_out_with_nothing_left_to_tell_ends() -> None:
     record = dispatching.begun(an_open(), NOON, NOON + MINUTE)
     done = came_to(record, _pager(record), NOON, works=True)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.unit.core.zones import near_changes
 
 from interlock.core.ids import PipelineName, ScheduleName
@@ -17,6 +18,7 @@ from interlock.core.schedules import (
     due_at,
     exclusion,
     in_own_zone,
+    limits,
     runs_over_midnight,
     window_of,
 )
@@ -154,8 +156,54 @@ def test_a_deadline_never_lies_before_its_window_opens(
     zone, at = place
     found = current_window(SALES, ScheduleSpec(after=after, deadline=deadline, timezone=zone), at)
     assert found.due_at is not None
-    assert found.due_at >= found.opens_at
+    assert found.due_at > found.opens_at
     assert found.due_at <= found.ends_at
+    assert due_at(Deadline(wall=deadline), found, zone) > found.opens_at
+
+
+@pytest.mark.parametrize("how", ["after", "cron", "sla", "closeAt"])
+@pytest.mark.parametrize(
+    ("after", "deadline", "due"),
+    [
+        ("02:30", "03:00", "2026-03-08T08:00"),
+        ("02:30", "03:30", "2026-03-08T08:30"),
+        ("02:30", "03:31", "2026-03-08T07:31"),
+        ("02:30", "02:45", "2026-03-08T07:45"),
+        ("02:30", "02:30", "2026-03-09T06:30"),
+        ("02:30", "02:00", "2026-03-09T06:00"),
+        ("03:30", "03:00", "2026-03-09T07:00"),
+    ],
+)
+def test_a_deadline_that_the_shift_of_its_opening_would_overtake_is_shifted_along(
+    after: str, deadline: str, due: str, how: str
+) -> None:
+    """T-38, T-49."""
+    opens, wall = _schedule(after, zone=NEW_YORK), time.fromisoformat(deadline)
+    if how == "closeAt":
+        found = window(SALES, replace(opens, close_at=Deadline(wall=wall)), date(2026, 3, 8))
+        assert found.closes_at == _at(due)
+        return
+    if how == "cron":
+        hour, _, minute = after.partition(":")
+        opens = ScheduleSpec(cron=f"{int(minute)} {int(hour)} * * *", timezone=NEW_YORK)
+    found = window(SALES, opens if how == "sla" else replace(opens, deadline=wall), date(2026, 3, 8))
+    assert found.opens_at == _at("2026-03-08T07:30")
+    assert (found.due_at if how != "sla" else due_at(Deadline(wall=wall), found, NEW_YORK)) == _at(due)
+
+
+def test_a_deadline_in_a_zone_whose_clocks_stay_is_not_shifted_along() -> None:
+    found = window(SALES, _schedule("02:30", zone=NEW_YORK), date(2026, 3, 8))
+    assert due_at(Deadline(wall=time(7, 15)), found, "UTC") == _at("2026-03-09T07:15")
+    assert due_at(Deadline(wall=time(3)), found, "America/Toronto") == _at("2026-03-08T08:00")
+
+
+def test_a_window_of_the_last_hour_of_a_day_that_lacks_it_is_a_day_long() -> None:
+    found = window(SALES, _schedule("23:00", "23:30", zone="America/Nuuk"), date(2024, 3, 30))
+    assert (found.opens_at, found.due_at, found.ends_at) == (
+        _at("2024-03-31T01:00"),
+        _at("2024-03-31T01:30"),
+        _at("2024-04-01T01:00"),
+    )
 
 
 WEEKEND = ExclusionSpec(weekdays=(5, 6), dates=(date(2026, 12, 25),), calendar="holidays")
@@ -214,6 +262,24 @@ def test_a_deadline_in_the_repeated_hour_is_its_second_occurrence() -> None:
     """T-49."""
     found = window(SALES, _schedule(zone=NEW_YORK), date(2026, 11, 1))
     assert due_at(Deadline(wall=time(1, 30)), found, NEW_YORK) == _at("2026-11-01T06:30")
+
+
+def test_a_deadline_in_the_repeated_hour_of_the_next_day_is_its_second_occurrence_too() -> None:
+    """T-49."""
+    found = window(SALES, _schedule("22:00", zone=NEW_YORK), date(2026, 10, 31))
+    assert due_at(Deadline(wall=time(1, 30)), found, NEW_YORK) == _at("2026-11-01T06:30")
+
+
+def test_deadlines_of_a_pipeline_are_in_its_own_zone_and_not_in_that_of_the_schedule() -> None:
+    """BUG-172."""
+    wall = Deadline(wall=time(9))
+    spec = a_spec(
+        sla=SlaSpec(evaluation=wall, completion=wall, validation_timeout=wall, timezone=TOKYO),
+        schedules=(_schedule("06:00", zone=NEW_YORK),),
+    )
+    found = window(SALES, spec.schedules[0], date(2026, 3, 7))
+    assert deadlines(spec, found) == (_at("2026-03-08T00:00"), _at("2026-03-08T00:00"))
+    assert limits(spec, found, found.opens_at).closes_at == _at("2026-03-08T00:00")
 
 
 def test_the_schedules_own_deadline_goes_before_the_pipelines() -> None:

@@ -327,6 +327,12 @@ def test_a_slot_that_is_done_again_is_not_blamed_for_a_deadline_that_was_over(ca
     assert (_verdicts(story.run), story.raised) == ((WAIVED, WAIVED), [])
 
 
+def test_a_slot_that_is_done_again_from_the_very_instant_of_its_deadline_is_not_blamed_either() -> None:
+    """LAT-33."""
+    story = Story(at=DUE, limits=SOFT, cause=Cause.RERUN, number=2).wakes_at(DUE + SECOND)
+    assert (_verdicts(story.run)[0], story.raised) == (WAIVED, [])
+
+
 def test_a_slot_that_is_done_again_in_time_has_its_deadlines() -> None:
     story = Story(at=DUE - MINUTE, limits=SOFT, cause=Cause.RERUN, number=2).answers(FAIL)
     assert story.wakes_at(DUE).raised == ["evaluation_sla_breach"]
@@ -337,6 +343,22 @@ def test_a_slot_that_nobody_opened_in_time_has_missed_its_deadline(cause: Cause)
     """BUG-91."""
     story = Story(at=DUE + SECOND, limits=BOTH_AT_ONCE, cause=cause)
     assert (_verdicts(story.run), story.raised) == ((BREACHED, BREACHED), ["evaluation_sla_breach"])
+    assert _messages(story)[0].endswith(
+        f"deadline {DUE.isoformat()}; it was opened only at {story.run.opened_at.isoformat()}"
+    )
+
+
+def test_a_breach_from_the_very_opening_is_folded_under_what_the_watchdog_may_have_told() -> None:
+    story = Story(at=DUE, limits=SOFT)
+    (breach,) = [each for each in story.commands if isinstance(each, RaiseAlert)]
+    assert breach.cause == f"schedule_missed/{story.run.key.slot}"
+
+
+def test_a_slot_that_nobody_opened_in_time_and_that_is_ready_has_missed_its_completion() -> None:
+    """BUG-91."""
+    late = limits(evaluation_due=None, completion_due=DUE)
+    story = Story(at=DUE + SECOND, limits=late)
+    assert _messages(story)[0].endswith(f"; it was opened only at {story.run.opened_at.isoformat()}")
 
 
 @pytest.mark.parametrize("terms", [SOFT, HARD])

@@ -7,7 +7,7 @@ from tests.unit.core.states import SOFT, Story, blocked, completed, failed, in_d
 from interlock.core.alerts import AlertType
 from interlock.core.commands import RaiseAlert, ResolveAlert
 from interlock.core.events import CancelAsked, JobFinished, JobSeen, JobUnseen, JobVanished
-from interlock.core.runs import Cause
+from interlock.core.runs import Cause, RunStatus
 from interlock.core.telling import alert_id, alert_id_of, kept, mended, tell, told
 from interlock.core.traits import FailureCategory
 from interlock.testing.builders import NOON, SECOND, a_key, a_run, a_spec, no_answer
@@ -103,13 +103,32 @@ def test_a_rerun_that_completes_mends_what_its_predecessors_left() -> None:
     """T-16."""
     story = Story(cause=Cause.RERUN, number=3).started().succeeds()
     names = {wish.alert_id for wish in story.commands if isinstance(wish, ResolveAlert)}
+    kinds = {
+        "run_failed",
+        "evaluation_failed",
+        "evaluation_trouble",
+        "upstream_cannot_complete",
+        "completion_sla_breach",
+        "evaluation_sla_breach",
+        "validation_timeout",
+        "window_closed",
+        "rerun_cap_reached",
+        "trait_drift",
+        "late_data",
+    }
     for number in (1, 2):
         run_id = a_key(number=number).run_id
-        for kind in ("run_failed", "evaluation_failed", "trait_drift", "window_closed", "upstream_cannot_complete"):
-            assert f"{kind}/{run_id}" in names
+        assert {name.partition("/")[0] for name in names if name.endswith(f"/{run_id}")} == kinds
     assert not any(name.endswith(":3") for name in names)
     resolutions = {wish.resolution for wish in story.commands if isinstance(wish, ResolveAlert)}
     assert resolutions == {f"{story.run.key} completed"}
+
+
+def test_what_is_folded_into_a_drift_is_mended_before_it() -> None:
+    """The other way round, the end of the drift would have it told on its own, when it is no longer true."""
+    story = Story(cause=Cause.RERUN, number=2).started().succeeds()
+    names = [wish.alert_id.partition("/")[0] for wish in story.commands if isinstance(wish, ResolveAlert)]
+    assert names.index("rerun_cap_reached") < names.index("trait_drift")
 
 
 def test_only_the_nearest_predecessors_are_looked_after() -> None:
@@ -131,6 +150,19 @@ def test_what_a_run_cannot_mend_itself_stays() -> None:
     """Late data, a missed schedule and their like are other people's to resolve."""
     run = a_run(open_alerts=("late_data/x", "stuck_run/x"))
     assert mended(run, replace(run, version=2), (), NOON) == ()
+
+
+def test_the_end_of_the_watch_over_a_rerun_mends_nothing_a_second_time() -> None:
+    """What was told since is about what happened since."""
+    watched = replace(a_run(), key=a_key(number=3), status=RunStatus.COMPLETED_MONITORING)
+    assert mended(watched, replace(watched, status=RunStatus.COMPLETED, version=2), (), NOON) == ()
+
+
+def test_a_run_that_was_given_up_without_a_persons_word_stays_told_as_late() -> None:
+    late = a_run(open_alerts=("evaluation_sla_breach/x", "completion_sla_breach/x"))
+    given_up = replace(late, status=RunStatus.CANCELLED, version=2)
+    assert mended(late, given_up, (), NOON) == ()
+    assert len(mended(late, given_up, (), NOON, person=True)) == 2
 
 
 def test_a_healthy_run_tells_nobody_anything() -> None:

@@ -97,7 +97,12 @@ def test_what_one_turn_finds_about_two_schedules_are_two_alerts() -> None:
 
 @pytest.mark.parametrize(
     ("span", "text"),
-    [(31 * MINUTE, "31m0s"), (30 * MINUTE + 45 * SECOND, "30m45s"), (timedelta(days=3, seconds=5), "72h0m5s")],
+    [
+        (31 * MINUTE, "31m0s"),
+        (timedelta(hours=1), "1h0m0s"),
+        (30 * MINUTE + 45 * SECOND, "30m45s"),
+        (timedelta(days=3, seconds=5), "72h0m5s"),
+    ],
 )
 def test_the_alert_of_a_stuck_run_has_its_details_as_machines_know_them(span: timedelta, text: str) -> None:
     alert = stuck(idle(RunStatus.RUNNING), SPEC, USUAL, NOON + span)
@@ -113,10 +118,11 @@ def test_the_alert_of_a_stuck_run_has_its_details_as_machines_know_them(span: ti
     )
 
 
-def test_a_length_below_a_minute_is_told_in_seconds() -> None:
-    alert = stuck(idle(RunStatus.RUNNING), SPEC, 10 * SECOND, NOON + 59 * SECOND)
+@pytest.mark.parametrize(("span", "text"), [(59 * SECOND, "59s"), (MINUTE, "1m0s")])
+def test_a_length_below_a_minute_is_told_in_seconds(span: timedelta, text: str) -> None:
+    alert = stuck(idle(RunStatus.RUNNING), SPEC, 10 * SECOND, NOON + span)
     assert alert is not None
-    assert alert.details.get("duration") == '"59s"'
+    assert alert.details.get("duration") == f'"{text}"'
 
 
 @pytest.mark.parametrize("pipelines_own", [MINUTE, 3 * USUAL])
@@ -143,6 +149,14 @@ def test_a_waiting_run_that_nobody_judges_is_stuck_after_the_threshold_and_its_i
     alert = stuck(run, spec, USUAL, NOON + 36 * MINUTE + SECOND)
     assert alert is not None
     assert "blocked by freshness" in alert.message
+
+
+def test_a_waiting_run_is_not_stuck_because_its_next_look_has_just_come() -> None:
+    run = a_run(wake_at=NOON + 3 * USUAL, readiness=verdict(NOON, "freshness"))
+    spec = a_spec(watch=WatchSpec(interval=MINUTE))
+    assert stuck(run, spec, USUAL, NOON + 3 * USUAL) is None
+    assert stuck(run, spec, USUAL, NOON + 4 * USUAL + MINUTE) is None
+    assert stuck(run, spec, USUAL, NOON + 4 * USUAL + MINUTE + SECOND) is not None
 
 
 def test_a_run_that_was_never_judged_says_so() -> None:
@@ -219,6 +233,13 @@ def test_a_run_is_left_alone_when_three_of_its_looks_are_missing(
     assert alert.alert_id == orphaned_id(run) == "run_orphaned/example:daily:2026-03-07:1"
 
 
+def test_where_runs_are_looked_after_late_they_are_left_alone_that_much_later() -> None:
+    run = a_run(wake_at=NOON)
+    spec = a_spec(watch=WatchSpec(interval=SECOND))
+    assert orphaned(run, spec, NOON + LEFT_ALONE + MINUTE, MINUTE) is None
+    assert orphaned(run, spec, NOON + LEFT_ALONE + MINUTE + SECOND, MINUTE) is not None
+
+
 def test_polls_do_not_matter_to_a_run_that_has_no_job() -> None:
     spec = a_spec(watch=WatchSpec(interval=SECOND), trigger=TriggerSpec(type="fake", poll_interval=timedelta(days=1)))
     assert orphaned(a_run(wake_at=NOON), spec, NOON + LEFT_ALONE + SECOND) is not None
@@ -288,6 +309,7 @@ HELD = -10 * SECOND
         ([pulse(MINUTE * 9, SECOND, SECOND), pulse(MINUTE * 8, HELD, SECOND)], Watchers.ALIVE),
         ([pulse(SECOND, HELD), pulse(MINUTE * 8, HELD, SECOND)], Watchers.ALIVE),
         ([pulse(-MINUTE, HELD)], Watchers.STARTING),
+        ([pulse(SECOND, HELD, SILENCE + SECOND)], Watchers.STARTING),
     ],
 )
 def test_a_watcher_is_at_work_while_its_lease_holds_and_it_finishes_turns(pulses: list[Pulse], found: Watchers) -> None:

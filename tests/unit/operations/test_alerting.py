@@ -14,8 +14,10 @@ from tests.unit.operations.office import NOW, Office, an_office
 from interlock.api import alerting as api
 from interlock.api.alerting import AlertOf, Alerts, AlertWhy, BeginSilence, EndSilence, ResolveAlert, Silences
 from interlock.api.contract import Request
+from interlock.app.delivering import deliver
 from interlock.app.notifying import raise_alert
 from interlock.core.alerts import Alert, AlertLevel, AlertType
+from interlock.core.dispatching import alert_dispatch
 from interlock.errors import Invalid, NotFound
 from interlock.operations import alerting
 from interlock.operations.performing import perform
@@ -115,6 +117,15 @@ def test_a_person_who_resolves_an_alert_is_named_with_the_reason_and_twice_chang
     assert first.alert.resolution == "looked (api:anna)"
     second = perform(ResolveAlert(alert_id=FAILED, reason="again"), office.desk)
     assert (second.resolved, second.alert) == (False, first.alert)
+
+
+def test_whoever_was_told_is_told_at_once_that_a_person_called_it_over(office: Office) -> None:
+    """Where no watcher is at work nobody else would ever tell them."""
+    _raised(office)
+    deliver(alert_dispatch(FAILED), office.work.hands)
+    ended = perform(ResolveAlert(alert_id=FAILED, reason="looked"), office.desk)
+    (telling,) = ended.alert.tellings
+    assert (telling.kind, telling.state) == ("resolved", "done")
 
 
 def test_what_is_recorded_for_good_needs_a_reason(office: Office) -> None:

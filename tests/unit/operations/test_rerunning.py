@@ -100,6 +100,22 @@ def test_a_slot_whose_run_has_not_ended_is_not_run_again(slow: Office) -> None:
     assert len(_do(slow, asked.Reruns(pipeline_id="orders")).items) == 0
 
 
+def test_a_slot_that_is_watched_for_drift_says_how_to_end_the_watch_first(tmp_path: Path) -> None:
+    watched = "watch: {monitoring: {duration: 2h}}\n"
+    with an_office(tmp_path / "project", job="while [ ! -e go ]; do sleep 0.05; done", pipeline=watched) as office:
+        _done(office)
+        (office.root / "go").touch()
+        with pytest.raises(Conflict, match="interlock cancel orders --schedule daily --date 2026-03-07"):
+            _do(office, AGAIN)
+
+
+def test_the_first_run_of_a_slot_that_waits_is_no_rerun(slow: Office) -> None:
+    slow.held_back()
+    with pytest.raises(Conflict, match="waits already"):
+        _do(slow, AGAIN)
+    assert starts(slow.root) == []
+
+
 def test_a_slot_that_never_ran_is_not_run_again(slow: Office) -> None:
     with pytest.raises(NotFound, match="never ran"):
         _do(slow, AGAIN)
@@ -113,6 +129,8 @@ def test_the_budget_of_reruns_is_a_refusal_that_can_be_forced(tmp_path: Path) ->
         _do(office, asked.CompleteRerun(rerun_id=again.rerun_id, status="failed"))
         with pytest.raises(Refused, match="1 of 1"):
             _do(office, AGAIN)
+        with pytest.raises(Refused, match="1 of 1"):
+            _do(office, asked.Replay(pipeline_id="orders", date=TODAY, reason="outage"))
         forced = _do(office, replace(AGAIN, force=True))
         assert forced.run.override == "api:anna: late file"
         (office.root / "go").touch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from tests.unit.runtime.rig import Rig
 
 from interlock.core.alerts import AlertType, NoticeKind
@@ -112,6 +113,17 @@ def test_a_watchdog_that_has_just_begun_is_given_its_time() -> None:
 
 def test_a_watchdog_that_nobody_started_is_not_missed() -> None:
     rig = Rig()
+    look_after_watchdog(rig.station, 5 * MINUTE)
+    rig.turns()
+    assert rig.told() == []
+
+
+def test_where_one_of_two_watchdogs_scans_none_is_missed() -> None:
+    rig = Rig()
+    scanned(rig, NOON)
+    (dead,) = rig.station.hands.members.members("watchdog")
+    rig.clock.advance(60 * MINUTE)
+    assert rig.station.hands.members.put_member(replace(dead, name="other", progress_at=rig.clock.now()))
     look_after_watchdog(rig.station, 5 * MINUTE)
     rig.turns()
     assert rig.told() == []

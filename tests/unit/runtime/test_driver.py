@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
+from threading import Barrier
 
 from msgspec.structs import replace
 
 from interlock.app.advance import advance
-from interlock.app.arrivals import open_run
+from interlock.app.arrivals import open_rerun, open_run
 from interlock.app.callbacks import Report, complete
 from interlock.app.channels import Alerting, Channel
 from interlock.app.hands import Hands
-from interlock.core.alerts import AlertType
+from interlock.core.alerts import AlertType, LifecycleEvent, Notice, NoticeKind
 from interlock.core.events import Held
 from interlock.core.pipelines import PipelineSpec, TriggerSpec
 from interlock.core.retries import RetrySpec
-from interlock.core.runs import Run, RunStatus
+from interlock.core.runs import Cause, Run, RunStatus
 from interlock.core.traits import FailureCategory, TraitStatus
 from interlock.errors import SecretError
 from interlock.ports.sinks import Sink
@@ -189,7 +192,59 @@ def test_a_job_out_of_sight_for_its_whole_budget_is_told_once_and_still_looked_f
 
     driven = scene.drive((2, hide), (400, show))
     assert driven.run.status is RunStatus.COMPLETED
-    assert [alert.alert_type for alert in scene.sink.alerts] == [AlertType.JOB_LOST]
+    told = [(each.alert.alert_type, each.kind) for each in scene.sink.delivered]
+    assert told == [(AlertType.JOB_LOST, NoticeKind.OPENED), (AlertType.JOB_LOST, NoticeKind.RESOLVED)]
+
+
+def test_whoever_was_told_is_told_the_end_before_the_driver_lets_go_of_what_mended_it() -> None:
+    """A rerun by hand, where no watcher is at work: the end would otherwise never be told."""
+    scene = Scene(trigger=FakeTrigger(Start.REFUSED))
+    scene.trigger.category = FailureCategory.PERMANENT
+    scene.drive()
+    again = open_rerun(a_slot(), scene.spec, scene.store, NOON, cause=Cause.RERUN, note="ann: mended").run
+    pacer = JumpingPacer(scene.clock, (1, lambda: scene.trigger.end(f"{again.key.run_id}/1")))
+    assert Driver(scene.hands, pacer).drive(again.key).run.status is RunStatus.COMPLETED
+    assert [(each.kind, each.resolution) for each in scene.sink.delivered] == [
+        (NoticeKind.OPENED, ""),
+        (NoticeKind.RESOLVED, f"{again.key} completed"),
+    ]
+    assert _due_dispatches(scene) == 0
+
+
+def test_a_sink_that_hangs_keeps_no_other_waiting_and_the_driver_only_once() -> None:
+    """Three that hang, one after another, would take the time of three."""
+    meeting = Barrier(3, timeout=20)
+
+    class Slow:
+        def deliver(self, notice: Notice, *, timeout: timedelta) -> None:
+            meeting.wait()
+
+        def publish(self, event: LifecycleEvent, *, timeout: timedelta) -> None:
+            meeting.wait()
+
+    scene = Scene(trigger=FakeTrigger(Start.REFUSED))
+    scene.trigger.category = FailureCategory.PERMANENT
+    channels = (Channel("one", Slow()), Channel("two", Slow()))
+    scene.hands = scene.hands._replace(alerting=Alerting(channels=channels, subscribers=(("three", Slow()),)))
+    scene.drive()
+    assert not meeting.broken
+    assert _due_dispatches(scene) == 0
+
+
+def test_somebody_may_be_told_that_people_are_being_told_and_only_then() -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def telling() -> Iterator[None]:
+        said.append(f"{len(scene.sink.delivered)} before")
+        yield
+        said.append(f"{len(scene.sink.delivered)} after")
+
+    scene = Scene(trigger=FakeTrigger(Start.REFUSED))
+    scene.trigger.category = FailureCategory.PERMANENT
+    open_run(a_slot(), scene.spec, scene.store, NOON)
+    Driver(scene.hands, JumpingPacer(scene.clock), telling=telling).drive(KEY)
+    assert said == ["0 before", "1 after"]
 
 
 def test_an_alert_that_nobody_took_stays_due() -> None:

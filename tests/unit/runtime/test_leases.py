@@ -69,6 +69,13 @@ def test_the_share_of_one_that_has_died_is_handed_over_and_nothing_else_moves() 
     assert [member.name for member in crew.members.members(WATCHER)] == sorted(lease.name for lease in crew.leases[:2])
 
 
+def test_a_lease_is_over_at_the_instant_it_names() -> None:
+    crew = Crew(2)
+    crew.hold()
+    crew.hold(span=LENGTH, without=1)
+    assert [member.name for member in crew.members.members(WATCHER)] == [crew.leases[0].name]
+
+
 def test_one_that_leaves_hands_its_share_over_at_once() -> None:
     crew = Crew(2)
     crew.hold()

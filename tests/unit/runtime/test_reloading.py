@@ -26,7 +26,8 @@ from interlock.runtime.reloading import ACTOR, Reloader, signature
 from interlock.runtime.station import Station
 from interlock.runtime.wiring import Interlock
 from interlock.stores.agendas import AgendaRows
-from interlock.testing.builders import a_slot
+from interlock.testing.builders import NOON, SECOND, a_slot
+from interlock.testing.clock import FakeClock
 
 ORDERS, DAILY = PipelineName("orders"), ScheduleName("daily")
 
@@ -86,6 +87,17 @@ def test_looking_takes_a_twentieth_of_the_time_at_most(scene: Scene) -> None:
     assert scene.work.catalog.spec(PipelineName("returns")) is not None
 
 
+def test_to_read_what_changed_puts_the_next_look_off_by_as_long_as_it_took(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock(NOON)
+    monkeypatch.setattr(scene.work, "clock", clock)
+    monkeypatch.setattr(scene.reloader, "_follow_changes", lambda _now: clock.advance(3 * SECOND))
+    scene.reloader.hurry()
+    scene.reloader.follow()
+    assert scene.reloader._rest_until == NOON + 6 * SECOND
+
+
 def test_files_that_nobody_touched_are_not_read_again(scene: Scene) -> None:
     scene.reloader._load = pytest.fail
     scene.follow()
@@ -109,6 +121,69 @@ def test_a_file_that_is_removed_retires_its_pipeline_and_its_history_stays(scene
     assert scene.work.store.latest_run(slot) is not None
     (expectation, *_) = scene.work.hands.agendas.expectations(limit=5, pipeline="orders")
     assert expectation.state is ExpectationState.WAIVED
+
+
+def test_how_many_pipelines_came_changed_and_went_is_said(scene: Scene) -> None:
+    scene.write("pipelines/returns.yaml", PIPELINE.replace("orders", "returns"))
+    scene.follow()
+    scene.write("pipelines/orders.yaml", PIPELINE + "tier: 2\n")
+    scene.follow()
+    (scene.root / "pipelines" / "returns.yaml").unlink()
+    scene.follow()
+    assert scene.news == [
+        "reload 1 added, 0 changed, 0 removed: 2 pipelines",
+        "reload 0 added, 1 changed, 0 removed: 2 pipelines",
+        "reload 0 added, 0 changed, 1 removed: 1 pipelines",
+    ]
+
+
+def test_a_run_that_waits_when_its_file_is_removed_is_named_with_how_to_end_it(scene: Scene) -> None:
+    slot = a_slot(pipeline="orders")
+    key = open_run(slot, scene.work.catalog.specs[ORDERS], scene.work.store, scene.work.clock.now()).run.key
+    (scene.root / "pipelines" / "orders.yaml").unlink()
+    scene.follow()
+    (line,) = [line for line in scene.news if str(key) in line]
+    assert (
+        line
+        == f"reload orders is removed, and {key} is held: it goes on when the file is back, and interlock cancel {key} --reason WHY ends it"
+    )
+
+
+def test_a_usual_directory_that_vanishes_retires_nothing_and_is_told(tmp_path: Path) -> None:
+    scene = Scene(a_project(tmp_path))
+    (tmp_path / "pipelines").rename(tmp_path / "away")
+    scene.follow()
+    scene.follow()
+    assert not scene.retired()
+    assert scene.alerts() == [AlertType.CONFIG_REJECTED]
+    assert "the directory pipelines is gone, and 1 pipelines with it" in scene.news[-2]
+    (tmp_path / "away").rename(tmp_path / "pipelines")
+    scene.follow()
+    assert scene.alerts() == []
+    scene.work.__exit__(None, None, None)
+
+
+def test_pipelines_that_move_to_another_directory_are_followed_there(tmp_path: Path) -> None:
+    scene = Scene(a_project(tmp_path))
+    (tmp_path / "pipelines").rename(tmp_path / "flows")
+    project = tmp_path / "interlock.yaml"
+    project.write_text(project.read_text() + "pipelineDirs: [./flows]\n")
+    scene.follow()
+    assert not scene.retired()
+    assert scene.alerts() == []
+    (tmp_path / "flows" / "orders.yaml").unlink()
+    scene.follow()
+    assert scene.retired()
+    scene.work.__exit__(None, None, None)
+
+
+def test_an_empty_directory_retires_its_pipelines(tmp_path: Path) -> None:
+    scene = Scene(a_project(tmp_path))
+    (tmp_path / "pipelines").rename(tmp_path / "away")
+    (tmp_path / "pipelines").mkdir()
+    scene.follow()
+    assert scene.retired()
+    scene.work.__exit__(None, None, None)
 
 
 def test_a_plan_that_could_not_be_kept_is_said_once_and_made_again(

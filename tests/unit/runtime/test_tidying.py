@@ -39,3 +39,18 @@ def test_the_job_of_a_run_that_has_not_ended_is_never_forgotten(tmp_path: Path) 
         run = open_run(a_slot(pipeline="orders"), spec, work.store, work.clock.now()).run
         Driver(work.hands, SystemPacer(work.clock)).drive(run.key, wait=False)
         assert tidy_jobs(work, "orders", kept=0) == 0
+
+
+def test_a_store_that_is_made_anew_starts_its_jobs_though_those_of_the_old_one_are_still_there(tmp_path: Path) -> None:
+    """An old outcome, found under the same run's name, ended the new run well though nothing was started."""
+    root = a_project(tmp_path, job="sh -c 'echo ran >> ran.txt'")
+    project = load_project(root)
+    spec = project.pipelines["orders"].spec
+    for _ in range(2):
+        with Interlock(project) as work:
+            run = open_run(a_slot(pipeline="orders"), spec, work.store, work.clock.now()).run
+            driven = Driver(work.hands, SystemPacer(work.clock)).drive(run.key)
+            assert driven.run.status is RunStatus.COMPLETED
+        for file in state_dir(project).glob("interlock.db*"):
+            file.unlink()
+    assert (root / "ran.txt").read_text().splitlines() == ["ran", "ran"]

@@ -14,7 +14,7 @@ from interlock.errors import ConfigError, UnknownPlugin
 from interlock.ports.triggers import Job
 from interlock.runtime.triggers import TriggerFactory
 from interlock.testing.builders import a_slot
-from interlock.triggers.command import CommandTrigger
+from interlock.triggers.command import CommandConfig
 from interlock.triggers.context import TriggerContext
 
 
@@ -22,27 +22,23 @@ def a_job(slot: Slot | None = None) -> Job:
     return Job(run=RunKey(slot or a_slot()), attempt=2, key="k")
 
 
-def made(tmp_path: Path, config: dict[str, object], *, allow: tuple[str, ...] = (), **env: str) -> CommandTrigger:
+def made(tmp_path: Path, config: dict[str, object], *, allow: tuple[str, ...] = (), **env: str) -> CommandConfig:
     context = TriggerContext(state_dir=tmp_path, root=tmp_path, env_allow=allow)
-    trigger = TriggerFactory(context, env, {}, str)(TriggerSpec(type="command", config=document(config)), a_job())
-    assert isinstance(trigger, CommandTrigger)
-    return trigger
-
-
-def argv(trigger: CommandTrigger) -> tuple[str, ...]:
-    return trigger._config.argv()
+    found = TriggerFactory(context, env, {}, str).config(TriggerSpec(type="command", config=document(config)), a_job())
+    assert isinstance(found, CommandConfig)
+    return found
 
 
 def test_placeholders_are_filled_in_for_the_job_at_hand(tmp_path: Path) -> None:
     """LAT-20."""
-    trigger = made(tmp_path, {"command": "load --day {{date}} --attempt ${attempt}"})
-    assert argv(trigger) == ("load", "--day", "2026-03-07", "--attempt", "2")
+    config = made(tmp_path, {"command": "load --day {{date}} --attempt ${attempt}"})
+    assert config.argv() == ("load", "--day", "2026-03-07", "--attempt", "2")
 
 
 def test_a_value_with_spaces_stays_one_argument(tmp_path: Path) -> None:
     """T-100: placeholders are filled into parsed values, never into the text they were parsed from."""
-    trigger = made(tmp_path, {"command": "load ${env:WHERE}"}, allow=("WHERE",), WHERE="a b; rm -rf '/'")
-    assert argv(trigger) == ("load", "a b; rm -rf '/'")
+    config = made(tmp_path, {"command": "load ${env:WHERE}"}, allow=("WHERE",), WHERE="a b; rm -rf '/'")
+    assert config.argv() == ("load", "a b; rm -rf '/'")
 
 
 def test_a_variable_that_is_not_allowed_is_never_read(tmp_path: Path) -> None:

@@ -96,6 +96,21 @@ def test_it_waits_for_the_watchers_of_a_machine_that_has_just_started_and_not_fo
     ]
 
 
+def test_a_clock_that_is_set_back_makes_it_patient_for_a_moment_and_not_until_that_time_comes_again() -> None:
+    kennel = Kennel(interval=MINUTE)
+    plan_pipeline(SPEC.name, SPEC, kennel.hands)
+
+    def set_back(number: int) -> None:
+        if number == 1:
+            kennel.clock.advance(timedelta(hours=-3))
+
+    kennel.alarm.on_wait = set_back
+    kennel.run(5)
+    assert [record.alert.alert_type for record in kennel.hands.dispatches.alerts(limit=9)] == [
+        AlertType.WATCHER_STALLED
+    ]
+
+
 def test_a_single_scan_misses_a_watcher_at_once() -> None:
     kennel = Kennel()
     plan_pipeline(SPEC.name, SPEC, kennel.hands)

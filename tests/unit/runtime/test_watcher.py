@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 from tests.unit.runtime.rig import Rig
 from tests.unit.runtime.watched import DAILY, HOUR, SPEC, first_start
@@ -12,6 +13,7 @@ from interlock.app.advance import advance
 from interlock.app.markers import nudge
 from interlock.app.postponing import CANCEL_TRIES
 from interlock.core.alerts import AlertType, NoticeKind
+from interlock.core.commands import Command
 from interlock.core.events import CancelAsked
 from interlock.core.ids import RunKey
 from interlock.core.pipelines import Deadline, ExclusionSpec, SlaSpec
@@ -186,6 +188,27 @@ def test_a_start_that_was_wished_before_a_long_pause_is_tried_before_the_run_hea
     assert rig.trigger.started == 1
 
 
+def test_a_start_that_another_watcher_wished_meanwhile_is_tried_before_the_run_hears_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(SPEC, planned=True)
+    rig.lane("starts").held = True
+    rig.turns()
+    rig.clock.advance(3 * HOUR)
+    rig.restart()
+    real, asked = rig.store.outstanding, list[RunKey]()
+
+    def not_yet(key: RunKey) -> tuple[Command, ...]:
+        asked.append(key)
+        return () if len(asked) == 1 else real(key)
+
+    monkeypatch.setattr(rig.store, "outstanding", not_yet)
+    rig.turns()
+    assert rig.told() == []
+    assert rig.run(RunKey(a_slot())).status is RunStatus.RUNNING
+    assert rig.trigger.started == 1
+
+
 def test_questions_left_open_by_a_pause_are_asked_and_not_given_up() -> None:
     rig = Rig(SPEC, planned=True)
     rig.lane("evaluations").held = True
@@ -195,6 +218,24 @@ def test_questions_left_open_by_a_pause_are_asked_and_not_given_up() -> None:
     rig.turns()
     run = rig.run(RunKey(a_slot()))
     assert (run.status, run.round, run.troubles) == (RunStatus.RUNNING, 1, 0)
+
+
+def test_questions_that_are_asked_late_are_given_the_time_of_their_round_from_then_on() -> None:
+    rig = Rig(SPEC, planned=True)
+    rig.lane("evaluations").held = True
+    rig.turns()
+    rig.clock.advance(2 * HOUR)
+    rig.restart()
+    rig.lane("evaluations").held = True
+    rig.turns()
+    for _ in range(3):
+        rig.clock.advance(2 * SECOND)
+        rig.turns()
+    run = rig.run(RunKey(a_slot()))
+    assert (run.round, run.troubles, bool(run.asked)) == (1, 0, True)
+    rig.lane("evaluations").go()
+    rig.turns()
+    assert rig.run(RunKey(a_slot())).status is RunStatus.RUNNING
 
 
 def test_a_deadline_does_not_wait_for_an_answer_that_does_not_come() -> None:

@@ -304,6 +304,35 @@ def test_what_a_drained_watcher_left_is_done_by_the_next() -> None:
     assert run.status is RunStatus.RUNNING
 
 
+def test_what_does_not_end_is_waited_for_until_the_grace_is_over_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig, waits = Rig(SPEC, planned=True), list[timedelta]()
+
+    def hung(wait: timedelta) -> bool:
+        waits.append(wait)
+        return False
+
+    monkeypatch.setattr(rig.lane("starts"), "idle_within", hung)
+    assert not rig.watcher.drain(2 * SECOND, lambda: None)
+    assert sum(waits, timedelta()) == 2 * SECOND
+    assert rig.news == ["stopping: what is under way has 2s to end; a second signal does not wait"]
+
+
+def test_whoever_is_told_to_hurry_while_it_drains_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig, waits = Rig(SPEC, planned=True), list[timedelta]()
+
+    def hung(wait: timedelta) -> bool:
+        waits.append(wait)
+        rig.station.hurried = True
+        return False
+
+    monkeypatch.setattr(rig.lane("starts"), "idle_within", hung)
+    assert not rig.watcher.drain(60 * SECOND, lambda: None)
+    assert sum(waits, timedelta()) < SECOND
+    assert rig.station.hands.members.members("watcher") == ()
+
+
 def test_a_watcher_that_is_stopping_starts_nothing_new() -> None:
     rig = Rig(SPEC, planned=True)
     rig.lane("evaluations").held = True

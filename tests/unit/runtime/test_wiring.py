@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 from tests.acceptance.cli import a_project
 
 from interlock.app.arrivals import open_run
@@ -16,6 +17,7 @@ from interlock.app.evaluating import evaluate_pipeline
 from interlock.clients.http import HttpUnreachable
 from interlock.config.load import load_project
 from interlock.core.alerts import Alert, AlertLevel, AlertType, Notice
+from interlock.core.pipelines import Mode
 from interlock.core.runs import RunStatus
 from interlock.errors import ConfigError, StoreError
 from interlock.runtime.bell import Bell, place_of
@@ -108,7 +110,18 @@ def test_builtin_checks_see_other_pipelines_runs(tmp_path: Path) -> None:
         open_run(slot, project.pipelines["orders"].spec, work.store, NOON)
         found = seen.latest(slot)
     assert found is not None
-    assert found.status == RunStatus.PENDING
+    assert (found.status, found.shadow) == (RunStatus.PENDING, False)
+
+
+def test_builtin_checks_see_by_the_run_itself_whether_it_is_in_shadow_mode(tmp_path: Path) -> None:
+    """A pipeline that went live at noon has done nothing of what it decided in the morning."""
+    project = load_project(a_project(tmp_path))
+    with Interlock(project) as work:
+        slot = a_slot(pipeline="orders")
+        open_run(slot, replace(project.pipelines["orders"].spec, mode=Mode.SHADOW), work.store, NOON)
+        found = UpstreamRuns(work.store, work.catalog, work.clock).latest(slot)
+    assert found is not None
+    assert found.shadow
 
 
 def test_a_client_made_after_the_closing_sends_nothing() -> None:

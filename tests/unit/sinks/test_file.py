@@ -4,6 +4,7 @@ import fcntl
 import io
 import json
 import multiprocessing
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_a_line_has_all_that_is_known(tmp_path: Path) -> None:
         "noticeId": "a-1#1",
         "noticedAt": "2026-03-07T12:00:00Z",
     }
+
+
+def test_a_line_is_on_disk_before_the_delivery_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G3."""
+    durable: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _file: durable.append((tmp_path / "alerts.jsonl").read_text()))
+    sink(tmp_path).deliver(a_notice(), timeout=SOON)
+    assert durable == [(tmp_path / "alerts.jsonl").read_text()]
+    assert durable[0].endswith("\n")
 
 
 def test_each_telling_of_an_alert_is_a_line(tmp_path: Path) -> None:

@@ -194,7 +194,8 @@ def test_a_new_error_in_a_thread_is_shown_in_the_channel_too(client: HttpClient,
     made.deliver(a_notice(alert=an_alert(level=AlertLevel.WARNING)), timeout=SOON)
     made.deliver(a_notice("a-2"), timeout=SOON)
     made.deliver(a_notice("a-2", kind=NoticeKind.REMINDED, number=2), timeout=SOON)
-    assert [one.get("reply_broadcast", False) for one in slack.taken] == [False, True, False]
+    made.deliver(a_notice(alert=an_alert("a-3", level=AlertLevel.WARNING)), timeout=SOON)
+    assert [one.get("reply_broadcast", False) for one in slack.taken] == [False, True, False, False]
 
 
 def test_showing_it_in_the_channel_can_be_switched_off(client: HttpClient, slack: SlackStub) -> None:

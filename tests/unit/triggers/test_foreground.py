@@ -17,6 +17,7 @@ from interlock.errors import TriggerError
 from interlock.ports.triggers import Absent, JobHandle, JobState, starts_here
 from interlock.testing.conformance.triggers import TIMEOUT, a_job, until
 from interlock.testing.fakes import FakeTrigger
+from interlock.triggers import foreground
 from interlock.triggers.context import TriggerContext
 from interlock.triggers.foreground import (
     NO_PROGRAM,
@@ -96,6 +97,33 @@ def test_a_stage_that_is_closed_starts_nothing() -> None:
 def test_a_stage_whose_command_runs_is_not_closed(stage: Stage) -> None:
     a_trigger(stage).start(a_job(), timeout=TIMEOUT)
     assert not stage.close()
+
+
+def test_a_signal_after_the_end_hurries_what_is_left_to_do_and_goes_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then its number may be another process's."""
+    stage = Stage(("true",))
+    a_trigger(stage).start(a_job(), timeout=TIMEOUT)
+    assert stage.wait() == 0
+    sent: list[int] = []
+    monkeypatch.setattr(foreground, "_send", lambda pid, number, *, group: sent.append(pid))
+    assert not stage.hurried
+    assert stage.pass_on(signal.SIGTERM)
+    assert (stage.hurried, sent) == (True, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGCONT])
+def test_what_a_terminal_sends_to_both_is_not_sent_twice(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(foreground, "_on_terminal", lambda: True)
+    sent: list[int] = []
+    stage = Stage(LINGERS)
+    a_trigger(stage).start(a_job(), timeout=TIMEOUT)
+    with monkeypatch.context() as patched:
+        patched.setattr(foreground, "_send", lambda pid, number, *, group: sent.append(number))
+        assert stage.pass_on(number)
+        assert stage.pass_on(signal.SIGTERM)
+    stage.pass_on(signal.SIGKILL)
+    stage.wait()
+    assert sent == [signal.SIGTERM]
 
 
 @pytest.mark.parametrize(

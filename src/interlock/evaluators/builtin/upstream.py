@@ -41,6 +41,7 @@ class UpstreamCheck:
 
     An upstream that cannot complete any more by itself (its run failed or was cancelled, its day is excluded, it is not
     defined) fails with the category PERMANENT: whoever waits for it is told at once, and asked again when it is rerun.
+    So does a run in shadow mode, of which no job is started, unless whoever asks is in shadow mode too.
     """
 
     Config = UpstreamConfig
@@ -54,6 +55,8 @@ class UpstreamCheck:
         slots = tuple(dict.fromkeys(self._slots(question)))
         for slot in slots:
             run = self._context.runs.latest(slot)
+            if run is not None and run.shadow and not question.shadow:
+                return _in_shadow(run)
             if run is not None:
                 return _judged(slot, run)
         reason = f"the upstream has no run yet: looked for {' and '.join(map(str, slots))}"
@@ -86,6 +89,18 @@ class UpstreamCheck:
             return Period.parse(expand(self._config.date, question, self._context))
         except ValueError as exc:
             raise ConfigError(f"its config cannot be used: date: {exc}") from exc
+
+
+def _in_shadow(run: UpstreamRun) -> Answer:
+    return Answer(
+        status=TraitStatus.FAIL,
+        value=document({"upstreamRunID": run.run_id, "upstreamStatus": run.status}),
+        reason=(
+            f"the upstream run {run.run_id} is in shadow mode: its job is not started by Interlock, so its status says "
+            "nothing of its data. Take the upstream out of shadow mode and run it again, or check the data themselves"
+        ),
+        category=FailureCategory.PERMANENT,
+    )
 
 
 def _judged(slot: Slot, run: UpstreamRun) -> Answer:

@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.session import Session
 
 from interlock.clients.aws import LOCAL_REGION, is_loopback, local_credentials, region_of
+from interlock.clients.aws_answers import look_at_answers
 from interlock.errors import StoreError
 from interlock.stores.dynamodb.options import DynamoOptions
 
@@ -33,7 +34,7 @@ def make_client(options: DynamoOptions) -> Any:
     local = is_loopback(options.endpoint)
     session = Session(profile=options.profile or None)
     seconds = options.timeout.total_seconds() / 2  # so that a lost answer leaves time to ask again
-    return session.create_client(
+    client = session.create_client(
         "dynamodb",
         region_name=region_of(session, options.region) or (LOCAL_REGION if local else None),
         endpoint_url=options.endpoint or None,
@@ -49,6 +50,8 @@ def make_client(options: DynamoOptions) -> Any:
         ),
         **local_credentials(options.endpoint, options.profile),
     )
+    look_at_answers(client)
+    return client
 
 
 def address_of(options: DynamoOptions, region: str = "") -> str:

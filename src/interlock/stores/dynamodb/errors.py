@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from interlock.clients.aws_outcomes import DENIED, THROTTLED, Outcome, code_of, is_about_certificate
 from interlock.errors import StoreError, StoreUnavailable
@@ -79,6 +80,11 @@ _ON_THE_WAY: Final[tuple[tuple[tuple[type[Exception], ...], type[StoreError], st
         (aws.CredentialRetrievalError, aws.TokenRetrievalError, aws.SSOError, aws.MetadataRetrievalError),
         StoreUnavailable,
         f"no credentials can be had now; a login may have ended. {_CREDENTIALS}",
+    ),
+    (
+        (ResponseParserError,),
+        StoreUnavailable,
+        f"what answered is not DynamoDB, or its answer is damaged: look at dynamodb.endpoint and HTTPS_PROXY. {_MAYBE}",
     ),
     (
         (ValueError,),

@@ -10,9 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import msgspec
-
-from interlock import plugins
+from interlock import plugins, reading
 from interlock.clients.aws import AwsDoor, AwsOptions
 from interlock.clients.http import HttpClient
 from interlock.testing.conformance.triggers import TIMEOUT, a_job
@@ -28,10 +26,10 @@ def main() -> None:
         state_dir=here,
         root=here,
         http=HttpClient(allow=tuple(told.get("allow", ()))),
-        aws=AwsDoor(msgspec.convert(told.get("aws", {}), AwsOptions)),
+        aws=AwsDoor(reading.value(told.get("aws", {}), AwsOptions)),
     )
     job = a_job(attempt=told.get("attempt", 1))
-    kind(msgspec.convert(told["config"], kind.Config), context).start(job, timeout=TIMEOUT)
+    kind(reading.value(told["config"], kind.Config), context).start(job, timeout=TIMEOUT)
 
 
 if __name__ == "__main__":

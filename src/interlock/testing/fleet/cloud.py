@@ -129,14 +129,23 @@ class Cloud(Looker):
     # ------------------------------------------------------------------ what AWS does by itself
 
     def work(self) -> None:
-        """Let AWS go on: all of it, or some of it where the world is rough."""
+        """Let AWS go on: all of it, or some of it where the world is rough. Whoever sleeps then can be woken."""
         if self.stage.chaos:
             self._some()
+        else:
+            self.turn()
+            while self._flow() or self._advance(self._ready()):
+                pass
+            self._deliver()
+        for each in self.machine.executions.values():
+            self._require_row(each)
+
+    def _require_row(self, execution: Execution) -> None:
+        if execution.ready or not execution.tokens:
             return
-        self.turn()
-        while self._flow() or self._advance(self._ready()):
-            pass
-        self._deliver()
+        there = {each.token for each in Parking(self.stage.kernel).find(execution.data["run"])}
+        if not there.issuperset(execution.tokens):
+            raise Broken(f"the execution {execution.name} sleeps, and nothing in the table can wake it")
 
     def _some(self) -> None:
         dice = self.stage.dice

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.evaluators.worlds import NOON, World
 
 from interlock.codec.documents import mapping
 from interlock.core.traits import FailureCategory, Origin, TraitStatus
 from interlock.evaluators.context import UpstreamRun
 from interlock.ports.evaluators import Answer
+from interlock.testing.evaluators import a_question
 
 
 def run(status: str = "COMPLETED", run_id: str = "silver-1") -> UpstreamRun:
@@ -66,6 +69,23 @@ def test_any_other_status_is_a_plain_fail_that_names_it(status: str) -> None:
     assert (answer.status, answer.origin, answer.category) == (TraitStatus.FAIL, Origin.EVALUATOR, None)
     assert status in answer.reason
     assert "silver-1" in answer.reason
+
+
+@pytest.mark.parametrize("status", ["PENDING", "COMPLETED", "COMPLETED_MONITORING"])
+def test_a_run_in_shadow_says_nothing_of_any_data_to_one_that_really_starts_a_job(status: str) -> None:
+    world = World(Path("/"), runs={"silver:daily:2026-03-07": replace(run(status), shadow=True)})
+    answer = world.ask("builtin:upstream-check", config={"upstreamPipeline": "silver"})
+    assert (answer.status, answer.origin) == (TraitStatus.FAIL, Origin.EVALUATOR)
+    assert answer.category is FailureCategory.PERMANENT
+    assert "shadow mode" in answer.reason
+    assert answer.value is not None
+    assert mapping(answer.value)["upstreamRunID"] == "silver-1"
+
+
+def test_in_shadow_a_run_in_shadow_counts_as_it_would() -> None:
+    world = World(Path("/"), runs={"silver:daily:2026-03-07": replace(run(), shadow=True)})
+    question = replace(a_question("builtin:upstream-check", config={"upstreamPipeline": "silver"}), shadow=True)
+    assert world.router.evaluate(question, timeout=timedelta(seconds=5)).status is TraitStatus.PASS
 
 
 def test_no_run_is_a_plain_fail() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 from tests.unit.stores.dynamodb.test_calls import CONFLICT, said
 
 from interlock.clients.aws_outcomes import Outcome
@@ -34,6 +35,11 @@ def _message(code: str, message: str) -> aws.ClientError:
         (aws.ConnectTimeoutError(endpoint_url=AT), StoreUnavailable, "Correct dynamodb.region or dynamodb.endpoint"),
         (aws.ReadTimeoutError(endpoint_url=AT), StoreUnavailable, "did not come in time. A write may or may not"),
         (aws.ProxyConnectionError(proxy_url="http://p"), StoreUnavailable, "the HTTP proxy does not answer"),
+        (
+            ResponseParserError("the answer is no JSON"),
+            StoreUnavailable,
+            "what answered is not DynamoDB.* look at dynamodb.endpoint and HTTPS_PROXY. A write may or may not",
+        ),
         (aws.SSLError(endpoint_url=AT, error="CERTIFICATE_VERIFY_FAILED"), StoreError, "set AWS_CA_BUNDLE"),
         (aws.SSLError(endpoint_url=AT, error="EOF occurred"), StoreUnavailable, "A write may or may not have happened"),
         (ValueError("Invalid endpoint: x"), StoreError, "Write one such as http://localhost:8000"),
@@ -72,7 +78,12 @@ def test_every_error_says_what_happened_what_it_means_and_what_to_do(
 
 
 def test_who_reads_is_not_told_of_writes() -> None:
-    for error in (aws.ReadTimeoutError(endpoint_url=AT), said("ThrottlingException"), said("InternalServerError", 500)):
+    for error in (
+        aws.ReadTimeoutError(endpoint_url=AT),
+        said("ThrottlingException"),
+        said("InternalServerError", 500),
+        ResponseParserError("x"),
+    ):
         assert "rit" not in str(translated(error, HERE, "read")).replace("'t'", "")
 
 
