@@ -11,7 +11,7 @@ from interlock.app import explain, shadow_report
 from interlock.app.control_views import MarkerList
 from interlock.app.late import LateArrivalList
 from interlock.app.queries import EventsView, RunsView
-from interlock.app.views import StatusView
+from interlock.app.slot_views import StatusView
 from interlock.app.watch_views import ExpectationList, StatusList
 
 

@@ -9,7 +9,8 @@ from msgspec import Meta
 from interlock.api.contract import Cursor, Date, Endpoint, Limit, PipelineId, Reason, Request, Role, RunId, ScheduleId
 from interlock.app.queries import RunsView
 from interlock.app.runlogs import RunLogsView, RunLogView
-from interlock.app.views import CancelledView, CompletedView, RunView, SlotView
+from interlock.app.slot_views import SlotView
+from interlock.app.views import CancelledView, CompletedView, RunView
 from interlock.core.traits import FailureCategory
 
 Attempt: TypeAlias = Annotated[

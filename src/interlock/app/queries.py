@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from interlock.app.views import (
-    EventView,
-    ReadinessView,
-    RunView,
-    StatusView,
-    View,
-    WindowView,
-    event_view,
-    readiness_view,
-    run_view,
-)
+from interlock.app.slot_views import StatusView, WindowView
+from interlock.app.views import EventView, ReadinessView, RunView, View, event_view, readiness_view, run_view
 from interlock.core.ids import RunKey, Slot
 from interlock.core.pipelines import PipelineSpec
 from interlock.core.readiness import Readiness, assess

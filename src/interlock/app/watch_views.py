@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from interlock.app.queries import done_at
-from interlock.app.views import StatusView, View
+from interlock.app.slot_views import StatusView
+from interlock.app.views import View
 from interlock.core.expectations import Expectation, ExpectationState
 from interlock.core.settling import Facts, deadline_of, verdict_of
 from interlock.errors import NotFound

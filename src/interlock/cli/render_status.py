@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from interlock.app.views import ReadinessView, RunView, StatusView, TraitView, VerifyingView, WindowView
+from interlock.app.slot_views import StatusView, WindowView
+from interlock.app.views import ReadinessView, RunView, TraitView, VerifyingView
 from interlock.app.watch_views import MemberView
 from interlock.cli.output import faint, moment, plain, span, strong, styled, table
 from interlock.core.pipelines import Mode

@@ -8,7 +8,7 @@ import click
 
 from interlock.api.looking import AllStatus, Status
 from interlock.app.queries import FILE, RECORDS
-from interlock.app.views import StatusView
+from interlock.app.slot_views import StatusView
 from interlock.app.watch_views import StatusList
 from interlock.cli.asking import Glance
 from interlock.cli.context import json_option, pipeline_names

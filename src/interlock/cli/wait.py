@@ -20,7 +20,8 @@ from interlock.core.runs import STARTED
 from interlock.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from interlock.app.views import RunView, SlotView
+    from interlock.app.slot_views import SlotView
+    from interlock.app.views import RunView
     from interlock.cli.asking import LocalDesk
     from interlock.runtime.wiring import Interlock
     from interlock.stores.repository import Repository

@@ -27,7 +27,7 @@ from interlock.app import shadow_report as shadow
 from interlock.app.control_views import MarkerList, received_view
 from interlock.app.late import LateArrivalList
 from interlock.app.queries import FILE, RECENT, RECORDS, REMOVED, EventsView, RunsView, pipeline_status, troubled_status
-from interlock.app.views import StatusView
+from interlock.app.slot_views import StatusView
 from interlock.app.watch_views import ExpectationList, ExpectationView, StatusList
 from interlock.config.project import Project
 from interlock.core.ids import PipelineName, RunKey, parse_run_id

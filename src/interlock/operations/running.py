@@ -10,7 +10,8 @@ from interlock.app.arrivals import open_run
 from interlock.app.callbacks import Reception, Report, complete
 from interlock.app.queries import RunsView, history
 from interlock.app.runlogs import RunLogsView, RunLogView
-from interlock.app.views import CancelledView, CompletedView, RunView, SlotView, completed_view, run_view
+from interlock.app.slot_views import SlotView
+from interlock.app.views import CancelledView, CompletedView, RunView, completed_view, run_view
 from interlock.core.ids import DEFAULT_SCHEDULE, PipelineName, RunKey, ScheduleName, Slot, parse_run_id
 from interlock.core.periods import Period
 from interlock.core.readiness import assess

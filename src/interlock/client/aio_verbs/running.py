@@ -9,7 +9,8 @@ from typing import Any, Literal
 from interlock.api.running import AcceptRun, Cancel, CancelRun, CompleteRun, Run, RunLog, RunLogs, RunOf, Runs, SlotOf
 from interlock.app.queries import RunsView
 from interlock.app.runlogs import RunLogsView, RunLogView
-from interlock.app.views import CancelledView, CompletedView, RunView, SlotView
+from interlock.app.slot_views import SlotView
+from interlock.app.views import CancelledView, CompletedView, RunView
 from interlock.client.asking import AsyncAsking, async_pages
 from interlock.client.values import category_of, plain
 

@@ -21,7 +21,8 @@ from interlock.app import explain, shadow_report
 from interlock.app.control_views import MarkerList
 from interlock.app.late import LateArrivalList
 from interlock.app.queries import EventsView, RunsView
-from interlock.app.views import EventView, StatusView
+from interlock.app.slot_views import StatusView
+from interlock.app.views import EventView
 from interlock.app.watch_views import ExpectationList, ExpectationView, StatusList
 from interlock.client.asking import Asking, pages
 
