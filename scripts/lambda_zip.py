@@ -72,8 +72,9 @@ LEFT_OUT: Final = (
 _FOR_ALL: Final = ("interlock", "interlock.evaluator")
 _LIBRARIES: Final = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 _OF_SERVICES: Final = ("service-2.json", "service-2.sdk-extras.json", "endpoint-rule-set-1.json")
-# The standard library and tzdata know the zones that dateutil keeps once more; botocore's data is taken by itself.
-_UNREAD: Final = ("__pycache__", "*.pyi", "py.typed", "dateutil-zoneinfo.tar.gz", "data")
+# The standard library and tzdata know the zones that dateutil keeps once more; botocore's data is taken by itself; a
+# function runs in no browser.
+_UNREAD: Final = ("__pycache__", "*.pyi", "py.typed", "dateutil-zoneinfo.tar.gz", "data", "emscripten")
 _TASK: Final = "/var/task"
 _VERSION: Final = re.compile(r"3\.[0-9]+")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)

@@ -127,8 +127,8 @@ def test_an_exit_status_of_4_is_not_taken_for_a_permanent_failure(tmp_path: Path
 
 
 def test_an_excluded_day_is_refused_and_a_forced_start_is_on_record(tmp_path: Path) -> None:
-    days = "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday"
-    project = a_project(tmp_path, check=FAIL, pipeline=f"exclusions: {{days: [{days}]}}\n")
+    near = ", ".join(f"{datetime.now(UTC) + timedelta(days=ahead):%A}" for ahead in (-1, 0, 1))
+    project = a_project(tmp_path, check=FAIL, pipeline=f"exclusions: {{days: [{near}]}}\n")
     refused = interlock("run", "orders", cwd=project)
     assert (refused.code, starts(project)) == (9, [])
     assert "excluded" in refused.err
