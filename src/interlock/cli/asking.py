@@ -105,7 +105,10 @@ class LocalDesk:
     def project(self) -> Project:
         """What the files say. What cannot be used of them is told, once."""
         if self._project is None:
-            self._project = sound_project_of(self._root)
+            from interlock.cli.progress import patience, watched
+
+            with patience("reading the files of the project", quiet=not watched()):
+                self._project = sound_project_of(self._root)
             if not self._hushed:
                 tell_broken(self._project)
         return self._project

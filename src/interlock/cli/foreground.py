@@ -14,8 +14,8 @@ from interlock.app.views import run_view
 from interlock.cli.exits import Exit, Leave
 from interlock.cli.following import TELLING, Followed, ending, exit_of_run
 from interlock.cli.output import moment, tell
-from interlock.cli.progress import patience
-from interlock.cli.staging import signals, watched
+from interlock.cli.progress import patience, watched
+from interlock.cli.staging import signals
 from interlock.core.ids import start_key
 from interlock.core.runs import SUCCEEDED
 from interlock.errors import Conflict, Contention, InterlockError, StoreUnavailable, TriggerError

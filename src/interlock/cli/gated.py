@@ -17,8 +17,8 @@ from interlock.api.running import CompleteRun
 from interlock.app.hands import job_of
 from interlock.cli.exits import Exit, Leave, exit_of
 from interlock.cli.output import moment, tell
-from interlock.cli.progress import patience
-from interlock.cli.staging import signals, watched
+from interlock.cli.progress import patience, watched
+from interlock.cli.staging import signals
 from interlock.client.gating import PASSING, pinned
 from interlock.clients.supervisor import start_ticks
 from interlock.core.ids import PipelineName, RunKey, ScheduleName, Slot, parse_run_id, start_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
@@ -38,3 +39,8 @@ def patience(words: str, *, quiet: bool = False) -> Iterator[Waiting]:
         yield waiting
     finally:
         waiting.end()
+
+
+def watched() -> bool:
+    """Say whether anybody reads along. Cron mails whatever is printed, so that progress is for terminals alone."""
+    return sys.stderr is not None and sys.stderr.isatty()

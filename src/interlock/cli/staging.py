@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,11 +23,6 @@ PASSED_ON: Final = (
     signal.SIGCONT,
 )
 _HARMLESS: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP, signal.SIGCONT)
-
-
-def watched() -> bool:
-    """Say whether anybody reads along. Cron mails whatever is printed, so that progress is for terminals alone."""
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 @contextmanager

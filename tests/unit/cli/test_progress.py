@@ -89,6 +89,15 @@ def test_whatever_may_take_longer_than_a_second_says_what_is_waited_for(
     assert words in said.err, said
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_reading_many_files_is_told_to_whoever_reads_along(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    monkeypatch.setattr(progress, "Timer", AtOnce)
+    monkeypatch.setattr(progress, "watched", lambda: watched)
+    assert ("reading the files of the project" in terminal("status").err) is watched
+
+
 @pytest.mark.parametrize(
     "argv", [("evaluate", "orders"), ("validate",), ("rerun", "orders", "--reason", "x"), ("store", "check")]
 )
