@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple
@@ -66,12 +66,17 @@ def plan(
 def _to_look_at(specs: Specs, hands: Hands, known: Specs | None) -> list[PipelineName]:
     if known is not None:
         return [name for name in {*specs, *known} if specs.get(name) != known.get(name)]
-    found, after = list(specs), None
+    return [*specs, *planned_names(hands)]
+
+
+def planned_names(hands: Hands) -> Iterator[PipelineName]:
+    """Give the names of all pipelines that are planned, whatever the files say of them."""
+    after = None
     while True:
         page = hands.agendas.planned(limit=_PAGE, after=after)
-        found += page
+        yield from page
         if len(page) < _PAGE:
-            return found
+            return
         after = page[-1]
 
 

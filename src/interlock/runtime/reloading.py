@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from interlock.app.advance import advance
 from interlock.app.opening import waiting_runs
-from interlock.app.planning import Specs, plan
+from interlock.app.planning import Specs, plan, planned_names
 from interlock.config.discover import PROJECT_FILES, yaml_files
 from interlock.config.load import load_project
 from interlock.config.project import Project, ProjectSettings
@@ -79,6 +79,7 @@ class Reloader:
         self._signature = signature(self._project)
         self._generation = 0
         self._unreadable: frozenset[PipelineName] = frozenset()
+        self._out_of_sight: frozenset[PipelineName] = frozenset()
         self._told: set[str] = set()
         self._suspect: Signature | None = None
         self._asks: dict[RunKey, str] = {}
@@ -118,11 +119,14 @@ class Reloader:
         self._rest_until = ends + min(rest, _LONGEST_REST)
 
     def _begin(self, problems: Sequence[Problem]) -> None:
+        self._generation = self._work.registry.follow()
+        self._out_of_sight = self._planned_in_no_directory()
+        if self._out_of_sight:
+            problems = [*problems, _directory_gone(self._project.file, "pipelines", len(self._out_of_sight))]
         if problems:
             self._reject(problems)
         else:
             self._accept()
-        self._generation = self._work.registry.follow()
         self._told = set(self._catalog.project.registered)  # whatever was told of them before this process began
         self._plan()
         self._tell_registered()
@@ -144,6 +148,7 @@ class Reloader:
             self._suspect = now
             return
         self._suspect = None
+        self._out_of_sight = frozenset()
         self._signature = now if signature(project) == now else ()
         self._swap(project)
         self._station.hands = self._station.hands._replace(alerting=alerting)
@@ -170,8 +175,9 @@ class Reloader:
     # ------------------------------------------------------------------ plans
 
     def _plan(self) -> None:
-        # What cannot be used just now is left as it is planned: files that are broken from the start, and registrations.
-        unreadable = frozenset(PipelineName(name) for name in self._catalog.project.broken)
+        # What cannot be used just now is left as it is planned: files that are broken from the start, or in a directory that
+        # was not there then, and registrations.
+        unreadable = self._out_of_sight.union(map(PipelineName, self._catalog.project.broken))
         again = {*self._again, *(self._unreadable - unreadable)}
         specs = dict(self._catalog.specs)
         known = self._known
@@ -186,6 +192,13 @@ class Reloader:
         for name in planned.changed:
             self._ask(name, specs.get(name))
         self._station.poke()
+
+    def _planned_in_no_directory(self) -> frozenset[PipelineName]:
+        """Return what an earlier process has planned by files, where there is no directory of pipelines now."""
+        project = self._catalog.project
+        if project.pipelines or project.broken or project.settings.pipeline_dirs:
+            return frozenset()
+        return frozenset(planned_names(self._station.hands)) - project.registered.keys()
 
     def _say_what_changed(self, known: Specs, specs: Specs, changed: int) -> None:
         gone, news = sorted(known.keys() - specs.keys()), self._station.news
@@ -266,11 +279,14 @@ def _require_pipelines(before: Project, now: Project) -> None:
     One that the project file names is missed by whoever loads the file.
     """
     gone = [path for path in before.settings.pipeline_dirs if not path.is_dir()]
-    if not gone or now.settings.pipeline_dirs or not before.pipelines:
-        return
-    message = f"the directory {gone[0].name} is gone, and {len(before.pipelines)} pipelines with it"
+    if gone and before.pipelines and not now.settings.pipeline_dirs:
+        raise ConfigError([_directory_gone(now.file, gone[0].name, len(before.pipelines))])
+
+
+def _directory_gone(file: str, name: str, pipelines: int) -> Problem:
+    message = f"the directory {name} is gone, and {pipelines} pipelines with it"
     hint = "put it back; or make it anew, empty, if none of them is to be watched any more"
-    raise ConfigError([Problem(now.file, 0, 0, message, hint, "file")])
+    return Problem(file, 0, 0, message, hint, "file")
 
 
 def _setting(project: Project, name: str) -> object:

@@ -163,6 +163,40 @@ def test_a_usual_directory_that_vanishes_retires_nothing_and_is_told(tmp_path: P
     scene.work.__exit__(None, None, None)
 
 
+def test_a_watcher_that_starts_where_the_usual_directory_is_missing_retires_nothing_either(tmp_path: Path) -> None:
+    Scene(a_project(tmp_path)).work.__exit__(None, None, None)
+    (tmp_path / "pipelines").rename(tmp_path / "away")
+    scene = Scene(tmp_path)
+    assert not scene.retired()
+    assert scene.alerts() == [AlertType.CONFIG_REJECTED]
+    assert "the directory pipelines is gone, and 1 pipelines with it" in scene.news[-1]
+    (tmp_path / "away").rename(tmp_path / "pipelines")
+    scene.follow()
+    assert not scene.retired()
+    assert scene.alerts() == []
+    scene.work.__exit__(None, None, None)
+
+
+def test_a_directory_that_comes_back_empty_retires_what_was_planned_before_the_start(tmp_path: Path) -> None:
+    Scene(a_project(tmp_path)).work.__exit__(None, None, None)
+    (tmp_path / "pipelines").rename(tmp_path / "away")
+    scene = Scene(tmp_path)
+    (tmp_path / "pipelines").mkdir()
+    scene.follow()
+    assert scene.retired()
+    assert scene.alerts() == []
+    scene.work.__exit__(None, None, None)
+
+
+def test_a_project_that_never_had_pipelines_begins_without_a_word(tmp_path: Path) -> None:
+    root = a_project(tmp_path)
+    (root / "pipelines" / "orders.yaml").unlink()
+    (root / "pipelines").rmdir()
+    scene = Scene(root)
+    assert scene.alerts() == []
+    scene.work.__exit__(None, None, None)
+
+
 def test_pipelines_that_move_to_another_directory_are_followed_there(tmp_path: Path) -> None:
     scene = Scene(a_project(tmp_path))
     (tmp_path / "pipelines").rename(tmp_path / "flows")
