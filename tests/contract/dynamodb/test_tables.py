@@ -61,7 +61,7 @@ def test_rows_lie_where_the_documentation_says(kernel: DynamoKernel, options: Dy
     assert item["version"] == {"N": "1"}
     assert item["body"] == {"S": '{"n":1}'}
     assert item["GSI1PK"] == {"S": "TYPE#runs/sales"}
-    assert item["GSI2SK"]["S"].startswith("2026-03-07T12:00:00.000000Z")
+    assert item["GSI2SK"]["S"].startswith("2126-03-07T12:00:00.000000Z")
 
 
 def test_a_table_of_a_later_interlock_is_left_untouched(kernel: DynamoKernel, options: DynamoOptions, aws: Any) -> None:

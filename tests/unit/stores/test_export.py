@@ -73,8 +73,8 @@ def test_a_line_is_as_the_reference_says() -> None:
         "sk": "a",
         "version": 7,
         "body": {"é": [1, 2.5, None]},
-        "wakeAt": "2026-03-07T12:00:00.000000Z",
-        "expiresAt": "2026-03-07T12:00:00.000001Z",
+        "wakeAt": "2126-03-07T12:00:00.000000Z",
+        "expiresAt": "2126-03-07T12:00:00.000001Z",
         "kind": "k",
         "rank": "r",
     }

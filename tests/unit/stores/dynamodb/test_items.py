@@ -36,15 +36,15 @@ def test_an_item_has_an_attribute_for_all_that_is_compared_or_sorted_by() -> Non
         "version": {"N": "7"},
         "body": {"S": '{"n":7}'},
         "rank": {"S": "r"},
-        "wakeAt": {"N": "1772884800000000"},
-        "expiresAt": {"N": "1772884800000001"},
-        "ttl": {"N": str(1772884801 + 3600)},
+        "wakeAt": {"N": "4928558400000000"},
+        "expiresAt": {"N": "4928558400000001"},
+        "ttl": {"N": str(4928558401 + 3600)},
         "GSI1PK": {"S": "TYPE#runs/sales"},
         "GSI1SK": {"S": "r\1\1slot/sales:daily:2026-03-07\1\1RUN#000001"},
         "GSI2PK": {"S": "DUE#0"},
-        "GSI2SK": {"S": "2026-03-07T12:00:00.000000Zslot/sales:daily:2026-03-07\1\1RUN#000001"},
+        "GSI2SK": {"S": "2126-03-07T12:00:00.000000Zslot/sales:daily:2026-03-07\1\1RUN#000001"},
         "GSI3PK": {"S": "EXPIRY#0"},
-        "GSI3SK": {"S": "2026-03-07T12:00:00.000001Zslot/sales:daily:2026-03-07\1\1RUN#000001"},
+        "GSI3SK": {"S": "2126-03-07T12:00:00.000001Zslot/sales:daily:2026-03-07\1\1RUN#000001"},
     }
 
 
@@ -72,7 +72,7 @@ def test_a_record_comes_back(record: Record) -> None:
 
 def test_time_to_live_lies_behind_expiry_by_an_hour_and_never_before_it() -> None:
     """T-48, T-50: the clock of AWS is not ours, and purge comes first."""
-    for expires_at, ttl in ((NOON, 1772884800), (NOON + TICK, 1772884801), (NOON + HOUR, 1772888400)):
+    for expires_at, ttl in ((NOON, 4928558400), (NOON + TICK, 4928558401), (NOON + HOUR, 4928562000)):
         assert _item(a_record(expires_at=expires_at))["ttl"] == {"N": str(ttl + 3600)}
 
 

@@ -73,7 +73,7 @@ def test_every_question_has_its_index(
 def test_columns_hold_what_the_documentation_says(kernel: PostgresKernel, postgres_server: PostgresServer) -> None:
     assert kernel.commit("p", put("a", wake_at=NOON + timedelta(microseconds=7), body={"b": "é\0", "a": 2**70}))
     found = postgres_server.execute(f"SELECT body, wake_at, version, rank FROM {kernel._names['records']}")
-    assert found == [('{"a":1180591620717411303424,"b":"é\\u0000"}', 1772884800000007, 1, "")]
+    assert found == [('{"a":1180591620717411303424,"b":"é\\u0000"}', 4928558400000007, 1, "")]
 
 
 def test_a_commit_is_one_round_trip(kernel: PostgresKernel, monkeypatch: pytest.MonkeyPatch) -> None:
