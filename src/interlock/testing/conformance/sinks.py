@@ -235,9 +235,8 @@ class RemoteSinkContract(SinkContract):
     @pytest.mark.parametrize("how", _TEDIOUS, ids=lambda how: how.name)
     def test_nobody_is_held_longer_than_the_timeout(self, bench: RemoteSinkBench, how: Behaviour) -> None:
         """BUG-88: however slowly a receiver speaks, the delivery ends at about its timeout."""
-        bench.sink().deliver(
-            a_notice(), timeout=TIMEOUT
-        )  # what is read once, from files of ours, is no wait for a receiver
+        # What is read once, from files of ours, is no wait for a receiver.
+        bench.sink().deliver(a_notice(), timeout=TIMEOUT)
         sink = bench.behaving(how)
         began = monotonic()
         with pytest.raises(SinkError):
