@@ -88,7 +88,7 @@ def closed(
 
 
 def _patient(run: Run, due: datetime) -> Run:
-    # A limit that nobody set by hand must not cut a retry short: it gets as long again as the first attempt had.
+    # A limit that nobody set by hand must not cut a retry short: it gets as long again as there was at the opening.
     if run.hard or run.closes_at is None:
         return run
-    return replace(run, closes_at=max(run.closes_at, due + (run.closes_at - run.opened_at)))
+    return replace(run, closes_at=max(run.closes_at, due + run.patience))

@@ -61,7 +61,7 @@ def _forced(run: Run, override: Override, at: datetime) -> Run:
     closes = run.closes_at
     if closes is not None and at >= closes:
         # Forced after it should have been given up: it gets as long as it had.
-        closes = at + (closes - run.opened_at)
+        closes = at + run.patience
     let_go = PAUSED in override.constraints
     return replace(
         run,

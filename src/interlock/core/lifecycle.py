@@ -104,6 +104,7 @@ def _limited(run: Run, limits: Limits, spec: PipelineSpec) -> Run:
         closes_at=limits.closes_at,
         closes_because=limits.closes_because,
         hard=limits.hard,
+        patience=limits.closes_at - run.opened_at,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
@@ -173,9 +173,10 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `due_at` is the earliest instant that any of its machines wants.
     `note` says in words who asked for it and why, `details` what else was given with it.
     Deadlines: `closes_at` is when a run that was not let through is given up, `closes_because` by which rule; a `hard` one
-    holds for retries too. Gate also: `again` is evidence that came in the middle of a round, `troubles` how many rounds in a
-    row could not tell, `blocked` why asking again would not help, `held_until` how long the start button is held, and
-    `held_at` when that was last said. `open_alerts` are the ids of what people were told and is not mended.
+    holds for retries too, and all others give each retry the `patience` that there was at the opening. Gate also: `again` is
+    evidence that came in the middle of a round, `troubles` how many rounds in a row could not tell, `blocked` why asking
+    again would not help, `held_until` how long the start button is held, and `held_at` when that was last said.
+    `open_alerts` are the ids of what people were told and is not mended.
     Gate: `round` numbers the evaluation rounds, `asked` are the traits still to answer in it, `results` the latest answer
     of each trait. Execution: `attempt` is the latest, `failures` how many ended badly, `job_id` the target's name for
     the running one, `looks` how many looks in a row saw nothing, `refusals` how many permits in a row ran out unused,
@@ -223,6 +224,7 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     closes_at: datetime | None = None
     closes_because: str = ""
     hard: bool = False
+    patience: timedelta = timedelta()
     monitor: Monitor | None = None
     again: bool = False
     troubles: int = 0

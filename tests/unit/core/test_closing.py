@@ -208,6 +208,17 @@ def test_a_retry_gets_more_patience_than_the_end_of_its_window() -> None:
     assert (story.run.status, story.run.attempt) == (RunStatus.TRIGGERING, 2)
 
 
+def test_each_retry_gets_the_patience_of_the_opening_however_long_the_ones_before_took() -> None:
+    story = Story(limits=BARE).started()
+    for _ in range(2):
+        story.at += 72 * HOUR
+        story.fails()
+        due = story.run.not_before
+        assert due is not None
+        assert story.run.closes_at == due + (CLOSES - NOON)
+        story.wakes().started()
+
+
 def test_a_retry_that_has_time_enough_gets_no_more() -> None:
     spec = replace(SPEC, retry=RetrySpec(backoff=SECOND))
     story = Story(spec, limits=replace(BARE, closes_at=NOON + HOUR)).started()
