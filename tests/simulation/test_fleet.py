@@ -24,9 +24,14 @@ def test_no_fleet_breaks_a_promise(block: int) -> None:
         played(seed, story_of(seed))
 
 
-@pytest.mark.parametrize("seed", [3268, 3790])
+def test_a_run_whose_job_took_days_is_given_up_in_time_at_its_retry() -> None:
+    """Its limit grew with each retry by all the time that had passed."""
+    played(44231, story_of(44231))
+
+
+@pytest.mark.parametrize("seed", [3268, 3790, 41808])
 def test_a_world_that_was_judged_wrongly_is_judged_rightly(seed: int) -> None:
-    """A watchdog that began a scan in the middle of its own; a run that was opened by a clock ahead of the last step."""
+    """A scan begun in the middle of another; a run opened by a clock ahead of the last step; one forced on an excluded day."""
     played(seed, story_of(seed))
 
 

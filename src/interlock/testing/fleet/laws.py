@@ -367,10 +367,10 @@ def _oracle(expectation: Expectation, runs: list[Run]) -> tuple[ExpectationState
     if (
         settled is not None
         and runs
-        and runs[0].opened_at + 10 * MINUTE >= settled
+        and (runs[0].opened_at + 10 * MINUTE >= settled or expectation.state is ExpectationState.EXCLUDED)
         and runs[0].cause is not Cause.SCHEDULE
     ):
-        # Somebody ran by hand what had been given up.
+        # Somebody ran by hand what had been given up, or what nobody expected.
         return (*_NO_RUN, ExpectationState.MET, ExpectationState.LATE, ExpectationState.FAILED)
     at_once = settled is not None and bool(runs) and abs(runs[0].opened_at - settled) < HOUR
     if expectation.state is ExpectationState.SKIPPED and at_once:
