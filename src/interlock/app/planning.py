@@ -94,11 +94,12 @@ def plan_pipeline(name: PipelineName, spec: PipelineSpec | None, hands: Hands) -
         Contention: somebody kept changing one of its agendas first.
     """
     there = {agenda.schedule: agenda for agenda in hands.agendas.agendas_of(name)}
+    # Before the agendas, so that whatever is cut short is done again. One that opens nothing by itself has none to show it.
     if spec is None:
         hold_undefined(name, hands)
+    elif not spec.watch.enabled or any(agenda.retired for agenda in there.values()):
+        release_defined(name, hands)
     changed = False
-    # One that opens nothing by itself has no agenda that would show that it was gone.
-    returns = spec is not None and (not spec.watch.enabled or any(agenda.retired for agenda in there.values()))
     if spec is not None and spec.watch.enabled:
         digest = hands.store.put_spec(spec)
         for schedule in spec.schedules:
@@ -108,8 +109,6 @@ def plan_pipeline(name: PipelineName, spec: PipelineSpec | None, hands: Hands) -
         _retire(agenda, hands)
     if spec is None:
         hold_undefined(name, hands)  # what was opened meanwhile, too
-    elif returns:
-        release_defined(name, hands)
     return changed
 
 

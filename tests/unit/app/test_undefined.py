@@ -17,6 +17,7 @@ from interlock.core.pipelines import ScheduleSpec
 from interlock.core.runs import RunStatus
 from interlock.errors import StoreUnavailable
 from interlock.ports.agendas import Agenda
+from interlock.stores.agendas import AgendaRows
 from interlock.testing.builders import SECOND, a_slot, a_spec
 from interlock.testing.clock import FakeClock
 
@@ -62,6 +63,22 @@ def test_one_that_opens_nothing_by_itself_goes_on_too() -> None:
     plan({}, bench.hands, known={spec.name: spec})
     assert bench.run.held_until is not None
     plan({spec.name: spec}, bench.hands, known={})
+    assert bench.to_the_end().status is RunStatus.COMPLETED
+
+
+def test_a_death_while_its_pipeline_is_planned_again_leaves_it_to_whoever_plans_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, real = _undefined(), AgendaRows.put_agenda
+
+    def then_dies(rows: AgendaRows, agenda: Agenda) -> bool:
+        real(rows, agenda)
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(AgendaRows, "put_agenda", then_dies)
+    assert plan({SPEC.name: SPEC}, bench.hands).troubles
+    monkeypatch.undo()
+    assert not plan({SPEC.name: SPEC}, bench.hands).troubles
     assert bench.to_the_end().status is RunStatus.COMPLETED
 
 
